@@ -1,0 +1,38 @@
+# What a developer does; CI does the same. `make PY=/path/to/python demo` uses another Python and installs nothing.
+
+PY ?= .venv/bin/python
+BIN = $(abspath $(dir $(PY)))
+RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format params
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)  ## make .venv and install the project with its tools
+
+.venv/.installed: pyproject.toml constraints.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --upgrade pip
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup  ## run the whole pipeline on the embedded scenes and print the result
+	$(RUN) python -m dvc repro
+	@$(RUN) python -m erkt summary
+
+test: setup  ## run the tests
+	$(RUN) python -m pytest
+
+lint: setup  ## check style, format and types
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+format: setup  ## put imports and lines in order
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+params: setup  ## check params.yaml and every preset
+	$(RUN) python -m erkt params params.yaml presets/*.yaml

@@ -1,0 +1,5 @@
+"""``python -m erkt``: the commands of ``erkt.cli``."""
+
+from erkt.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""One teacher's logits on one block of views, stored in float16 with a manifest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erkt.batches import ViewBatches
+from erkt.cache.manifest import Origin, probe
+from erkt.errors import ErktError
+from erkt.files import replace_whole, sha256_file, write_json
+from erkt.models import Classifier
+
+Order = Sequence[NDArray[np.int64]]
+
+
+@torch.inference_mode()
+def view_logits(teacher: Classifier, data: ViewBatches, number: int, order: Order) -> NDArray[np.float16]:
+    """Return the teacher's logits (N, C) on view ``number``; ``order`` lists whole pairs, every sample once.
+
+    Raises ErktError if a logit does not fit float16.
+    """
+    view = data.view(number)
+    teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
+    logits = np.empty((len(data.subset), len(teacher.card.classes)), np.float16)
+    for positions in order:
+        images = data.batch(view, positions).images
+        outputs = teacher(images.contiguous(memory_format=torch.channels_last)).half()
+        if not torch.isfinite(outputs).all():
+            raise ErktError(
+                f"a logit of {teacher.card.arch} on view {number} does not fit float16; it has diverged"
+            )
+        logits[positions] = outputs.cpu().numpy()
+    return logits
+
+
+def write_block(
+    folder: Path,
+    teacher: Classifier,
+    data: ViewBatches,
+    views: Sequence[int],
+    origin: Origin,
+    on_view: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write ``logits.npy`` (views, N, C) and ``manifest.json`` to ``folder``; the manifest comes last.
+
+    The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (len(views), len(data.subset), len(teacher.card.classes))
+    with replace_whole(folder / "logits.npy") as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        for place, number in enumerate(views):
+            array[place] = view_logits(teacher, data, number, data.in_order(number))
+            on_view(place + 1, len(views))
+        array.flush()
+        del array
+    manifest = {
+        "origin": asdict(origin),
+        "views": list(views),
+        "shape": list(shape),
+        "sha256": sha256_file(folder / "logits.npy"),
+        "probe": probe(data, views[0]),
+        "versions": {"torch": torch.__version__, "device": data.device.type},
+    }
+    write_json(folder / "manifest.json", manifest)

@@ -1,0 +1,21 @@
+"""Write a contact sheet of the embedded scenes as a picture."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the picture's path and what it shows."""
+    parser.add_argument("picture", type=Path, help="the PNG file to write")
+    parser.add_argument("--columns", type=int, default=8, help="scenes a class (default: 8)")
+    parser.add_argument("--side", type=int, default=96, help="pixels a scene (default: 96)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the scenes (default: 0)")
+
+
+def run(options: Namespace) -> int:
+    """Render and write the sheet."""
+    from erkt.data.contact_sheet import contact_sheet
+
+    contact_sheet(options.columns, options.side, options.seed).save(options.picture, optimize=True)
+    print(options.picture)
+    return 0

@@ -1,0 +1,1 @@
+"""Where labelled images come from: archives on disk and scenes rendered by the project itself."""

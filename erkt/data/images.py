@@ -1,0 +1,102 @@
+"""Prepared images, mapped into memory, and the part of them that a list names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erkt.data.index import Row, read_index
+from erkt.errors import ErktError
+from erkt.files import read_json
+
+
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """Some images in a list's order.
+
+    ``rows`` int64 (N,) are their places in the array, ``labels`` int64 (N,) index ``classes``, ``keys`` name
+    them. The pixels stay on disk until ``pixels`` is called.
+    """
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    keys: tuple[str, ...]
+    classes: tuple[str, ...]
+    array: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return int(self.array.shape[-1])
+
+    def pixels(self, positions: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return uint8 (B, 3, H, W), a contiguous copy, of the images at ``positions`` in this subset."""
+        return np.ascontiguousarray(self.array[self.rows[np.asarray(positions, dtype=np.int64)]])
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """All prepared images: ``array`` uint8 (N, 3, H, W), read-only and mapped, with one index row each.
+
+    ``sha256`` is the array's, as its manifest has it.
+    """
+
+    array: NDArray[np.uint8]
+    index: tuple[Row, ...]
+    classes: tuple[str, ...]
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return int(self.array.shape[-1])
+
+    def subset(self, listed: Sequence[tuple[str, int]]) -> Subset:
+        """Return the images of ``(key, label)`` pairs, in their order.
+
+        Raises ErktError for a key that is not in the index or has another label there.
+        """
+        places = {row.key: place for place, row in enumerate(self.index)}
+        for key, label in listed:
+            if key not in places:
+                raise ErktError(
+                    f"the list names {key!r}, which is not among the prepared images; split again"
+                )
+            known = self.index[places[key]].label
+            if label != known:
+                raise ErktError(f"the list gives {key!r} the label {label}, the index {known}; split again")
+        rows = np.array([places[key] for key, _ in listed], dtype=np.int64)
+        labels = np.array([label for _, label in listed], dtype=np.int64)
+        return Subset(rows, labels, tuple(key for key, _ in listed), self.classes, self.array)
+
+
+def open_images(prepared: Path) -> Images:
+    """Return the images in a folder that ``erkt.data.prepare`` made, mapped into memory.
+
+    Raises ErktError if one of its files is missing or unreadable, or if manifest, index and array disagree in
+    shape, number or classes.
+    """
+    manifest = read_json(prepared / "manifest.json")
+    index = read_index(prepared / "index.csv")
+    path = prepared / "images.npy"
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise ErktError(f"{path}: not readable as an array: {error}") from error
+    if list(array.shape) != manifest.get("shape") or array.dtype != np.uint8:
+        raise ErktError(
+            f"{path}: {array.dtype} of shape {list(array.shape)}, the manifest says uint8 "
+            f"{manifest.get('shape')}; prepare again"
+        )
+    classes = tuple(sorted({row.class_name for row in index}))
+    if len(index) != len(array) or list(classes) != manifest.get("classes"):
+        raise ErktError(f"{prepared}: index.csv does not belong to the array and manifest; prepare again")
+    return Images(array, index, classes, str(manifest["images_sha256"]))

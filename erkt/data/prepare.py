@@ -1,0 +1,219 @@
+"""Decode and resize every image once, into one array that the later stages map into memory.
+
+How a file becomes pixels, in this order; none of it stretches contrast or applies a colour profile:
+
+- the first frame is taken, and turned upright by its EXIF orientation;
+- grey (1 or 8 bits) is repeated into three channels; 16-bit grey is first scaled by 1/257, rounded to
+  nearest, so that 0..65535 meets 0..255 exactly (Pillow's own conversion clips); 16-bit colour comes from
+  Pillow's decoders with the high byte of each value;
+- a palette is looked up; alpha and transparency are dropped, since compositing would need a background colour
+  that is in no file; CMYK becomes (255 - C)(255 - K) / 255 and so on; YCbCr and HSV are converted;
+- 32-bit integers and floats are refused: their range is in no file either. So are other colour spaces;
+- ``center_crop`` cuts the central square (an odd pixel goes right or below), ``squash`` cuts nothing;
+- Pillow's resampling filter brings it to the side. Images of that side are left as they are.
+"""
+
+import io
+import math
+import os
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from erkt.data.archive import members
+from erkt.data.index import SUFFIXES, Row, key_of, order_of, write_index
+from erkt.errors import ErktError
+from erkt.files import replace_folder, replace_whole, sha256_file, write_json
+from erkt.params.prepare import Prepare
+from erkt.schema import as_dict
+
+# Decoders for SUFFIXES and no others: what a file is, is told by content, and some decoders start programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_TO_RGB = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"})
+_WORKERS = min(8, os.cpu_count() or 1)  # Pillow decodes and resizes without Python's global lock
+_NAMED = 10  # files that a message names; the count says how many more
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """uint8 pixels of shape (3, side, side), and width, height (upright) and Pillow's mode of the file."""
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    mode: str
+
+
+def prepare(
+    archive: Path, out: Path, settings: Prepare, on_image: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Make the folder ``out`` from the images in ``archive``, whole or not at all; return its manifest.
+
+    It holds ``images.npy``, uint8 (N, 3, side, side); ``index.csv``, one row an image, sorted by class and
+    filename; ``manifest.json`` with shape, classes, digests, settings, count a class, and what was left out.
+    An image's label is its class's position in the sorted list of classes. ``on_image(done, total)`` is
+    called after each image. Memory is a few images; the array grows on disk.
+
+    Raises ErktError for an archive that ``members`` refuses, two images of one key, fewer than two classes,
+    and files that do not decode (with ``undecodable: skip`` only if they are all that a class has).
+    """
+    names, ignored = _image_names(archive)
+    keys = sorted(names, key=order_of)
+    with replace_folder(out) as folder:
+        decoded, failed = _decode_all(archive, keys, folder / "images.npy", settings, on_image)
+        kept = [key for key in keys if key in decoded]
+        if failed:
+            _allow(archive, {names[key]: failed[key] for key in keys if key in failed}, settings)
+            _compact(folder / "images.npy", [position for position, key in enumerate(keys) if key in decoded])
+        counts = Counter(order_of(key)[0] for key in kept)
+        for key in failed:
+            if order_of(key)[0] not in counts:
+                raise ErktError(f"{archive}: no image of the class {order_of(key)[0]!r} can be decoded")
+        classes = sorted(counts)
+        labels = {name: label for label, name in enumerate(classes)}
+        rows = [Row(key, order_of(key)[0], labels[order_of(key)[0]], *decoded[key]) for key in kept]
+        write_index(folder / "index.csv", rows)
+        manifest = {
+            "shape": [len(rows), 3, settings.side, settings.side],
+            "classes": classes,
+            "counts": {name: counts[name] for name in classes},
+            "images_sha256": sha256_file(folder / "images.npy"),
+            "index_sha256": sha256_file(folder / "index.csv"),
+            "settings": as_dict(settings),
+            "skipped": [{"member": names[key], "reason": failed[key]} for key in keys if key in failed],
+            "ignored": ignored,
+        }
+        write_json(folder / "manifest.json", manifest)
+    return manifest
+
+
+def decode(data: bytes, settings: Prepare) -> Decoded:
+    """Return one image file's pixels by the rules at the top of the module; ErktError says why it has none."""
+    if not data:
+        raise ErktError("empty file")
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
+            file.load()
+            mode = file.mode
+            image = ImageOps.exif_transpose(file)
+    except UnidentifiedImageError:
+        raise ErktError("not an image of a known format") from None
+    except Exception as error:  # Pillow's decoders document no closed set of what they raise for a bad file
+        raise ErktError(" ".join(str(error).split()) or type(error).__name__) from error
+    width, height = image.size
+    image = _rgb(image)
+    if settings.non_square == "center_crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    resampling = Image.Resampling[settings.filter.upper()]
+    image = image.resize((settings.side, settings.side), resampling)
+    return Decoded(np.asarray(image).transpose(2, 0, 1), width, height, mode)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # 257 is odd, so adding 128 before the floor rounds to nearest and no value is a tie.
+        image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode not in _TO_RGB:
+        raise ErktError(f"pixel mode {image.mode} is not supported; save it as RGB, or 8-bit or 16-bit grey")
+    image.info.pop("transparency", None)  # or Pillow looks for a palette entry to stand for it
+    return image.convert("RGB")
+
+
+def _image_names(archive: Path) -> tuple[dict[str, str], int]:
+    """Return key to member name of all images, and how many other files there are."""
+    names: dict[str, str] = {}
+    ignored = 0
+    for name, _ in members(archive):
+        key = key_of(name, str(archive))
+        if key is None:
+            ignored += 1
+        elif key in names:
+            raise ErktError(f"{archive}: the members {names[key]!r} and {name!r} are both the image {key!r}")
+        else:
+            names[key] = name
+    classes = {order_of(key)[0] for key in names}
+    if len(classes) < 2:
+        raise ErktError(
+            f"{archive}: {len(names)} images in {len(classes)} class folders, at least 2 classes are needed; "
+            f"images lie in a folder with the name of their class, and end in {' '.join(SUFFIXES)}"
+        )
+    return names, ignored
+
+
+def _decode_all(
+    archive: Path, keys: list[str], path: Path, settings: Prepare, on_image: Callable[[int, int], None]
+) -> tuple[dict[str, tuple[int, int, str]], dict[str, str]]:
+    """Write row i of the array for ``keys[i]``; return width, height, mode by key, and reason by bad key."""
+    position = {key: i for i, key in enumerate(keys)}
+    decoded: dict[str, tuple[int, int, str]] = {}
+    failed: dict[str, str] = {}
+    with warnings.catch_warnings(), path.open("wb") as file:
+        # From its limit on Pillow only warns, and refuses at twice that: here the limit is the limit.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        start = _begin_array(file, (len(keys), 3, settings.side, settings.side))
+        for key, future in _in_flight(archive, settings):
+            try:
+                image = future.result()
+            except ErktError as error:
+                failed[key] = str(error)
+            else:
+                file.seek(start + position[key] * image.pixels.size)
+                file.write(image.pixels.tobytes())
+                decoded[key] = (image.width, image.height, image.mode)
+            on_image(len(decoded) + len(failed), len(keys))
+    return decoded, failed
+
+
+def _in_flight(archive: Path, settings: Prepare) -> Iterator[tuple[str, Future[Decoded]]]:
+    """Yield key and decoding of each image in archive order, with a bounded number ahead under way."""
+    waiting: deque[tuple[str, Future[Decoded]]] = deque()
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for name, read in members(archive):
+            key = key_of(name, str(archive))
+            if key is not None:
+                waiting.append((key, pool.submit(decode, read(), settings)))
+            if len(waiting) > 4 * _WORKERS:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _allow(archive: Path, reasons: dict[str, str], settings: Prepare) -> None:
+    if settings.undecodable == "skip":
+        return
+    named = [f"{member!r} ({reason})" for member, reason in list(reasons.items())[:_NAMED]]
+    more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    raise ErktError(
+        f"{archive}: {len(reasons)} of its images cannot be used: {', '.join(named)}{more}; repair them, "
+        "or set prepare.undecodable to skip"
+    )
+
+
+def _compact(path: Path, kept: list[int]) -> None:
+    """Keep only the rows ``kept`` of the array in ``path``."""
+    former = np.lib.format.open_memmap(path, mode="r")
+    with replace_whole(path) as temporary, temporary.open("wb") as file:
+        _begin_array(file, (len(kept), *former.shape[1:]))
+        for position in kept:
+            file.write(former[position].tobytes())
+
+
+def _begin_array(file: BinaryIO, shape: tuple[int, ...]) -> int:
+    """Write the header of a uint8 ``.npy`` file and give it its full size; return where the values start.
+
+    Rows are then written, not assigned through a memory map: on a full disk a write raises, a map kills the
+    process without a word.
+    """
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    start = file.tell()
+    file.truncate(start + math.prod(shape))
+    return start

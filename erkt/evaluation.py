@@ -1,0 +1,65 @@
+"""The student beside its ensemble on the test part."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from erkt import metrics
+
+
+def compare(
+    student: metrics.Floats, ensemble: metrics.Floats, labels: metrics.Integers, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the reports of both (see ``erkt.metrics.report``), their agreement and the gap in OA, in percent.
+
+    ``student`` and ``ensemble`` are logits (N, C), ``labels`` (N,) the classes; ``confusion`` (C, C) counts
+    the student's predictions, rows are the true classes.
+    """
+    reports = {
+        "student": metrics.report(student, labels, classes),
+        "ensemble": metrics.report(ensemble, labels, classes),
+    }
+    first, second = student.argmax(axis=1), ensemble.argmax(axis=1)
+    matrix = metrics.confusion_matrix(labels, first, len(classes))
+    return {
+        **reports,
+        "gap": reports["ensemble"]["oa"] - reports["student"]["oa"],
+        "agreement": metrics.agreement(first, second),
+        "classes": list(classes),
+        "confusion": matrix.tolist(),
+    }
+
+
+def predictions(
+    keys: Sequence[str],
+    labels: metrics.Integers,
+    student: metrics.Floats,
+    ensemble: metrics.Floats,
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Return one row an image: its key, the true class, and class and confidence of student and ensemble."""
+    sure = [metrics.softmax(scores).max(axis=1) for scores in (student, ensemble)]
+    chosen = [scores.argmax(axis=1) for scores in (student, ensemble)]
+    return [
+        {
+            "key": key,
+            "actual": classes[labels[row]],
+            "student": classes[chosen[0][row]],
+            "student_confidence": float(sure[0][row]),
+            "ensemble": classes[chosen[1][row]],
+            "ensemble_confidence": float(sure[1][row]),
+        }
+        for row, key in enumerate(keys)
+    ]
+
+
+def per_class(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row a class with precision, recall and F1 of student and ensemble, from ``compare``."""
+    return [
+        {"class": name, "support": numbers["support"]}
+        | {
+            f"{who}_{what}": result[who]["per_class"][name][what]
+            for who in ("student", "ensemble")
+            for what in ("precision", "recall", "f1")
+        }
+        for name, numbers in result["student"]["per_class"].items()
+    ]

@@ -1,0 +1,24 @@
+"""Cross-entropy of a sample that CutMix made of two (paper, eq. 11)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cutmix_cross_entropy(logits: Tensor, label_a: Tensor, label_b: Tensor, alpha: Tensor) -> Tensor:
+    """Return eq. 11, ``(1 - alpha) * L_A + alpha * L_B``, averaged over the batch, in float32.
+
+    Args:
+        logits: (B, C).
+        label_a: int64 (B,), the class of the image.
+        label_b: int64 (B,), the class of the patch.
+        alpha: (B,), the patch's share of the image's area, in [0, 1]; 0 leaves plain cross-entropy.
+
+    Returns:
+        A scalar, 0 or more.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    alpha = alpha.to(logits.dtype)
+    loss_a = F.cross_entropy(logits, label_a, reduction="none")
+    loss_b = F.cross_entropy(logits, label_b, reduction="none")
+    return ((1.0 - alpha) * loss_a + alpha * loss_b).mean()

@@ -1,0 +1,20 @@
+"""Which views have their teacher logits stored."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from erkt.schema import Between, Length
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Block b holds views b * views_per_block up to (b + 1) * views_per_block; no blocks: teachers run online."""
+
+    blocks: Annotated[tuple[Annotated[int, Between(0)], ...], Length(0, distinct=True)]
+    views_per_block: Annotated[int, Between(1)]
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """The numbers of the stored views, ascending: K of them."""
+        per = self.views_per_block
+        return tuple(view for block in sorted(self.blocks) for view in range(block * per, (block + 1) * per))

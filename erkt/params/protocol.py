@@ -1,0 +1,78 @@
+"""The whole of ``params.yaml``: checked in full before any stage starts, so that nothing fails a night later.
+
+A stage takes its values from its own sections alone; this module only refuses, and is therefore neutral to
+results.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from erkt.errors import ErktError
+from erkt.params.cache import Cache
+from erkt.params.dataset import Dataset
+from erkt.params.distill import Distill
+from erkt.params.ensemble import Ensemble
+from erkt.params.network import Network
+from erkt.params.prepare import Prepare
+from erkt.params.runtime import Runtime
+from erkt.params.split import Split
+from erkt.params.teacher import Teacher
+from erkt.params.tracking import Tracking
+from erkt.params.views import Views
+from erkt.schema import Between, Length, Names, build, nearest
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol: dataset, training ratio and recipe, over ``seeds``."""
+
+    seeds: Annotated[tuple[Annotated[int, Between(0)], ...], Length(1, distinct=True)]
+    dataset: Dataset
+    prepare: Prepare
+    split: Split
+    base: Views
+    vsm: Views
+    teachers: Annotated[dict[str, Teacher], Length(1), Names()]
+    ensemble: Ensemble
+    cache: Cache
+    student: Network
+    distill: Distill
+    runtime: Runtime
+    tracking: Tracking
+
+    def __post_init__(self) -> None:
+        self._check_ensemble()
+        self._check_cache()
+
+    def _check_ensemble(self) -> None:
+        weights, lead = self.ensemble.weights, self.ensemble.lead
+        for name in (*(weights or ()), *([lead] if lead else [])):
+            if name not in self.teachers:
+                raise ErktError(f"ensemble: there is no teacher '{name}'{nearest(name, self.teachers)}")
+        if weights is not None:
+            if set(weights) != set(self.teachers):
+                raise ErktError("ensemble.weights: every teacher needs a weight, or weights is null")
+            if abs(sum(weights.values()) - 1) > 1e-6:
+                raise ErktError(f"ensemble.weights: they sum to {sum(weights.values()):g}, expected 1")
+        if self.ensemble.search == "line" and lead is None:
+            raise ErktError("ensemble.lead: search: line needs the name of the swept teacher")
+        if self.ensemble.search != "none" and self.split.val_percent == 0:
+            raise ErktError(
+                "ensemble.search: weights are searched on the validation part, but split.val_percent is 0; "
+                "set search: none or a val_percent"
+            )
+
+    def _check_cache(self) -> None:
+        views, epochs = len(self.cache.views), self.distill.recipe.epochs
+        if views > epochs:
+            raise ErktError(
+                f"cache: {views} views for {epochs} epochs of distillation; more views than epochs"
+            )
+        if self.cache.blocks and sorted(self.cache.blocks) != list(range(len(self.cache.blocks))):
+            raise ErktError(f"cache.blocks: expected 0 to {len(self.cache.blocks) - 1}, each once")
+
+
+def check(params: Mapping[str, Any], where: str) -> Protocol:
+    """Return the protocol that ``params`` describes; raise ErktError naming the first thing that is wrong."""
+    return build(Protocol, params, where)

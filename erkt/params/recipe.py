@@ -1,0 +1,31 @@
+"""How a network is trained: AdamW with a cosine schedule, the paper's for the student (section 3.5)."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from erkt.errors import ErktError
+from erkt.schema import Between
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``batch_size`` is even, since CutMix pairs stay together.
+
+    The rate rises linearly over ``warmup_epochs`` and then falls to 0 along half a cosine, step by step.
+    ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32.
+    """
+
+    epochs: Annotated[int, Between(1)]
+    batch_size: Annotated[int, Between(2)]
+    learning_rate: Annotated[float, Between(0, above=True)]
+    weight_decay: Annotated[float, Between(0)]
+    warmup_epochs: Annotated[int, Between(0)]
+    precision: Literal["fp32", "bf16"]
+
+    def __post_init__(self) -> None:
+        if self.batch_size % 2:
+            raise ErktError(
+                f"batch_size must be even, since CutMix pairs stay together, found {self.batch_size}"
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ErktError(f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})")

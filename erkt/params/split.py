@@ -1,0 +1,17 @@
+"""How the images are divided."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from erkt.schema import Between
+
+
+@dataclass(frozen=True)
+class Split:
+    """``train_percent`` of all images train (the paper's training ratio, TR), the rest is the test part.
+
+    ``val_percent`` of the training part, per class, is set aside as the validation part; 0 for none.
+    """
+
+    train_percent: Annotated[float, Between(0, 100, above=True, below=True)]
+    val_percent: Annotated[float, Between(0, 100, below=True)]

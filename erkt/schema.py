@@ -1,0 +1,194 @@
+"""Strict parameters: a mapping becomes a frozen dataclass, or one clear line says why not.
+
+A schema is a frozen dataclass whose fields are annotated with ``bool``, ``int``, ``float``, ``str``,
+``Literal[...]``, another schema, ``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]`` or a union of these
+(``| None`` where absence is a choice). ``Annotated[float, Between(0, 1)]`` adds a range. Every field must be
+given: a default in code would be a number that no commit of ``params.yaml`` shows.
+
+Deliberately absent: coercion. ``"1e-4"`` is text in YAML 1.1 and is refused with the spelling to use.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from erkt.errors import ErktError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Between:
+    """A closed range for a number; ``above`` and ``below`` make an end open."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def check(self, value: float, where: str) -> None:
+        """Raise ErktError if ``value`` lies outside."""
+        under = value <= self.low if self.above else value < self.low
+        over = value >= self.high if self.below else value > self.high
+        if under or over or not math.isfinite(value):
+            raise ErktError(f"{where}: {value} is out of range, expected {self}")
+
+    def __str__(self) -> str:
+        low = f"{'more than' if self.above else 'at least'} {self.low:g}"
+        high = f"{'less than' if self.below else 'at most'} {self.high:g}"
+        return " and ".join(text for text, end in ((low, self.low), (high, self.high)) if math.isfinite(end))
+
+
+@dataclass(frozen=True)
+class Length:
+    """The smallest number of entries of a list or mapping, and whether entries must differ."""
+
+    low: int
+    distinct: bool = False
+
+    def check(self, value: Any, where: str) -> None:
+        """Raise ErktError if ``value`` has too few entries, or repeats one that must be distinct."""
+        if len(value) < self.low:
+            raise ErktError(f"{where}: {len(value)} entries, expected at least {self.low}")
+        if self.distinct and len(set(value)) < len(value):
+            raise ErktError(f"{where}: an entry is repeated in {list(value)}")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Keys of a mapping that become file and stage names: letters, digits, ``_`` and ``-``."""
+
+    def check(self, value: Mapping[str, Any], where: str) -> None:
+        """Raise ErktError if a key has a character that a stage name cannot carry."""
+        for key in value:
+            if not key.replace("_", "").replace("-", "").isalnum() or not key.isascii():
+                raise ErktError(f"{where}: the name '{key}' may hold only letters, digits, '_' and '-'")
+
+
+def build(schema: type[T], value: Any, where: str) -> T:
+    """Return the ``schema`` instance that ``value`` describes.
+
+    ``where`` is the dotted place of ``value`` in the user's file, for messages. Raises ErktError naming the
+    place and what is expected: an unknown key (with the nearest valid one), a missing key, a wrong type, a
+    number outside its range, or whatever a schema's own ``__post_init__`` refuses.
+    """
+    if not isinstance(value, Mapping):
+        raise ErktError(f"{where}: expected a block of keys, found {_shown(value)}")
+    hints = typing.get_type_hints(schema, include_extras=True)
+    for key in value:
+        if key not in hints:
+            raise ErktError(f"{where}: unknown key '{key}'{nearest(str(key), hints)}")
+    for key in hints:
+        if key not in value:
+            raise ErktError(f"{where}: the key '{key}' is missing")
+    fields = {key: _convert(hint, value[key], f"{where}.{key}") for key, hint in hints.items()}
+    try:
+        return schema(**fields)
+    except ErktError as error:
+        raise ErktError(f"{where}: {error}") from None
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name most like ``name``, else the list of known names."""
+    names = [str(key) for key in known]
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(names)}"
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """Return a schema instance as nested plain dicts and lists, fit for JSON."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return {key: plain(value) for key, value in dataclasses.asdict(settings).items()}
+
+
+def _shown(value: Any) -> str:
+    kind = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+    kind |= {list: "a list", dict: "a block of keys", type(None): "nothing"}
+    name = kind.get(type(value), type(value).__name__)
+    return f"{name} ({value!r})" if isinstance(value, (str, int, float)) else name
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        converted = _convert(args[0], value, where)
+        for check in args[1:] if converted is not None else ():
+            check.check(converted, where)
+        return converted
+    if origin is Literal:
+        if value not in args or isinstance(value, bool) not in {isinstance(arg, bool) for arg in args}:
+            raise ErktError(f"{where}: {_shown(value)} is not one of {', '.join(map(str, args))}")
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(args, value, where)
+    if origin is tuple:
+        return _convert_list(args, value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ErktError(f"{where}: expected a block of names, found {_shown(value)}")
+        return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type, hint), value, where)
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
+    """Return ``value`` by the first member that takes it; the first member's complaint otherwise."""
+    if value is None and type(None) in args:
+        return None
+    complaints = []
+    for arg in (arg for arg in args if arg is not type(None)):
+        try:
+            return _convert(arg, value, where)
+        except ErktError as error:
+            complaints.append(error)
+    raise complaints[0]
+
+
+def _convert_list(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ErktError(f"{where}: expected a list, found {_shown(value)}")
+    if args[-1] is not Ellipsis and len(value) != len(args):
+        raise ErktError(f"{where}: expected {len(args)} entries, found {len(value)}")
+    kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
+    return tuple(
+        _convert(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, hint) and not (hint in (int, float) and isinstance(value, bool)):
+        return value
+    message = f"{where}: expected {_EXPECTED[hint]}, found {_shown(value)}"
+    if hint in (int, float) and isinstance(value, str):
+        message += _spelling(value)
+    raise ErktError(message)
+
+
+def _spelling(text: str) -> str:
+    """Return how to write a number that YAML 1.1 reads as text, such as ``1e-4``; empty if it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    mantissa, _, exponent = text.lower().partition("e")
+    if not exponent:
+        return f"; write {number!r} without quotes"
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"; YAML reads it as text, write {mantissa}e{sign}{exponent}"

@@ -1,0 +1,58 @@
+"""Colour operations on batches: jitter, grayscale, autocontrast.
+
+Images are float32 (B, 3, H, W) in [0, 1]. On a CPU results equal torchvision's functional forms on single
+images bit for bit, whatever the batch and the number of threads; that fixes the sequence of float32
+operations, fused ones included. One exception: where 3 * H * W is no multiple of 16, torch leaves the last
+values of torchvision's own contrast unfused, and they may differ by a rounding.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> Tensor:
+    """Return ``images`` with brightness, contrast and saturation changed, in place.
+
+    ``factors`` (B, 3) are those of brightness (0), contrast (1) and saturation (2); ``order`` (B, 3) says
+    which of them comes first, second and third. All three blend the image with a target: black, the mean of
+    its grayscale, its grayscale.
+    """
+    in_turn = np.take_along_axis(factors, order, axis=1)
+    for operation, factor in zip(order.T, in_turn.T, strict=True):
+        kind = torch.from_numpy(operation).to(images.device).view(-1, 1, 1, 1)
+        share = torch.from_numpy(factor).to(images.device).view(-1, 1, 1, 1)
+        gray = luma(images)
+        mean = _mean(gray)
+        target = torch.where(kind == 2, gray, torch.where(kind == 1, mean, torch.zeros_like(mean)))
+        images.mul_(share).addcmul_(target, 1 - share).clamp_(0, 1)
+    return images
+
+
+def grayscale(images: Tensor) -> Tensor:
+    """Return ``images`` with their luma in all three channels, in place."""
+    return images.copy_(luma(images))
+
+
+def autocontrast(images: Tensor) -> Tensor:
+    """Return ``images`` with each channel stretched to [0, 1]; a constant channel stays as it is."""
+    low, high = images.amin(dim=(2, 3), keepdim=True), images.amax(dim=(2, 3), keepdim=True)
+    constant = low == high
+    low = torch.where(constant, 0.0, low)
+    return images.sub(low).div_(torch.where(constant, 1.0, high - low)).clamp_(0, 1)
+
+
+def luma(images: Tensor) -> Tensor:
+    """Return the luma of ``images`` (ITU-R BT.601 weights as torchvision rounds them), (B, 1, H, W)."""
+    red, green, blue = images.unbind(dim=1)
+    return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).unsqueeze_(1)
+
+
+def _mean(gray: Tensor) -> Tensor:
+    """Return the mean of each image, (B, 1, 1, 1) from (B, 1, H, W)."""
+    if len(gray) == 1:
+        # Torch shares one large sum out among its threads and rounds by their number; of several sums each
+        # is left to one thread.
+        return _mean(torch.cat([gray, gray]))[:1]
+    return gray.mean(dim=(1, 2, 3), keepdim=True)

@@ -1,0 +1,174 @@
+"""What every stage shares: coordinates, params, progress, tracking, metrics, and errors in one line."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from erkt import lineage, tracking
+from erkt.errors import ErktError
+from erkt.files import write_json
+from erkt.params import protocol
+from erkt.params.runtime import Runtime
+from erkt.params.tracking import Tracking
+from erkt.progress import Progress
+from erkt.schema import build
+from stages import declared, paths
+
+T = TypeVar("T")
+
+
+class Job:
+    """One run of one cell of a stage."""
+
+    def __init__(self, stage: str, cell: Mapping[str, str]) -> None:
+        self.stage = stage
+        self.cell = dict(cell)
+        self.label = "-".join(cell.values())
+        self.name = f"{stage}@{self.label}" if cell else stage
+        self.environment: Mapping[str, str] = os.environ
+        self._params = read_params(paths.PARAMS)
+        self.key = declared.stage_key(stage, self.cell, self._params)
+        self.runtime = self.settings("runtime", Runtime)
+        self.run: tracking.Run
+        self._shown: dict[str, Progress] = {}
+
+    @property
+    def seed(self) -> int:
+        """The run's seed, a coordinate."""
+        return int(self.cell["seed"])
+
+    def settings(self, key: str, schema: type[T]) -> T:
+        """Return the section of params.yaml at the dotted ``key``, checked against ``schema``."""
+        return build(schema, self.value(key), key)
+
+    def value(self, key: str) -> Any:
+        """Return the raw value of params.yaml at the dotted ``key``."""
+        return declared.look_up(self._params, key)
+
+    def declared_params(self) -> dict[str, Any]:
+        """Return the params that the stage declares, by dotted key."""
+        return {key: self.value(key) for key in declared.stage_entry(self.stage, self.cell)["params"]}
+
+    def progress(self, unit: str) -> Callable[[int, int | None], None]:
+        """Return a callable that shows ``done`` of ``total`` units on stderr."""
+
+        def show(done: int, total: int | None) -> None:
+            if unit not in self._shown:
+                self._shown[unit] = Progress(total, unit=unit, label=self.name)
+            self._shown[unit].update(done)
+
+        return show
+
+    def close(self) -> None:
+        """Leave the terminal's line, however the stage ends."""
+        for progress in self._shown.values():
+            progress.close()
+
+    def warn(self, message: str) -> None:
+        """Say something on stderr that stops nothing."""
+        print(f"{self.name}: {message}", file=sys.stderr)
+
+    def keep_only(self, folder: Path, names: set[str]) -> None:
+        """Remove what params no longer name from a gathered folder, so that its hash is a fresh clone's.
+
+        What is removed stays in DVC's cache and comes back with the params that named it.
+        """
+        for path in folder.iterdir():
+            if path.name not in names | {".gitignore"}:
+                self.warn(f"removing {path}: params no longer name it")
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def follow(self, epochs: Iterable[dict[str, float]]) -> list[dict[str, float]]:
+        """Run the training loop to its end: mirror each epoch's numbers, return them all."""
+        rows = []
+        for row in epochs:
+            self.run.metrics(
+                {name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"])
+            )
+            rows.append(row)
+        return rows
+
+    def write_metrics(self, path: Path, values: Mapping[str, Any]) -> None:
+        """Write the stage's metrics with its key, and mirror the file and its top-level numbers."""
+        write_json(path, {"stage": self.name, "key": self.key, **values})
+        numbers = {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+        self.run.metrics(numbers)
+        self.run.artifact(path)
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """Return the whole of params.yaml, checked in full; raise ErktError naming what is wrong."""
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ErktError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise ErktError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    protocol.check(params, path.name)
+    return dict(params)
+
+
+def run(main: Callable[[Job], str], coordinates: Sequence[str] = ()) -> None:
+    """Run ``main`` as the stage of its module, with ``--<coordinate>`` on the command line; exit the process.
+
+    ``main`` returns one line: what it made and how well. An ErktError ends in one line on stderr and status 1.
+    """
+    stage = Path(sys.argv[0]).stem
+    parser = argparse.ArgumentParser(prog=f"python -m stages.{stage}")
+    for name in coordinates:
+        parser.add_argument(f"--{name}", required=True)
+    cell = vars(parser.parse_args())
+    sys.exit(_run(main, stage, cell))
+
+
+def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str]) -> int:
+    name = "@".join(filter(None, [stage, "-".join(cell.values())]))
+    started = time.perf_counter()
+    try:
+        job = Job(stage, cell)
+        settings = job.settings("tracking", Tracking)
+        with tracking.track(
+            settings,
+            key=job.key,
+            stage=job.name,
+            params=job.declared_params(),
+            tags=lineage.git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
+            root=Path(os.environ.get("DVC_ROOT", ".")).resolve(),
+            environment=job.environment,
+            warn=job.warn,
+        ) as job.run:
+            try:
+                line = main(job)
+            finally:
+                job.close()
+        _write_environment(job, time.perf_counter() - started)
+    except ErktError as error:
+        print(f"error: {name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"error: {name}: interrupted", file=sys.stderr)
+        return 130
+    print(f"{job.name}: {line}", flush=True)
+    return 0
+
+
+def _write_environment(job: Job, seconds: float) -> None:
+    """Write what changes rounding at most, and how long it took, beside the metrics."""
+    packages = ("torch", "torchvision", "timm", "numpy", "pillow")
+    facts: dict[str, Any] = {"stage": job.name, "key": job.key, "seconds": round(seconds, 1)}
+    facts |= {"python": platform.python_version(), "machine": platform.machine()}
+    facts |= {"packages": {package: version(package) for package in packages}}
+    facts |= {"runtime": job.value("runtime")}
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        facts |= {"threads": torch.get_num_threads(), "gpu": torch.cuda.is_available()}
+    write_json(paths.environment(job.name), facts)

@@ -1,0 +1,75 @@
+"""A stage's declared inputs, read from dvc.yaml, and the key that names them.
+
+The key is the sha256 of a stage's params and of the content of its dependencies. It is computed without DVC,
+so that a stage run by hand on another machine writes the key that DVC's run would have written.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from erkt.errors import ErktError
+from erkt.files import sha256_file
+from stages import paths
+
+
+def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ``deps``, ``params`` and ``outs`` of one cell of a stage of dvc.yaml, names filled in."""
+    pipeline = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))
+    entry = pipeline["stages"][stage]
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            for name, coordinate in cell.items():
+                value = value.replace(f"${{item.{name}}}", coordinate)
+            return value
+        if isinstance(value, dict):
+            return {fill(key): fill(item) for key, item in value.items()}
+        return [fill(item) for item in value] if isinstance(value, list) else value
+
+    return {key: fill(entry.get(key, [])) for key in ("deps", "params", "outs")}
+
+
+def look_up(params: Mapping[str, Any], key: str) -> Any:
+    """Return the value at the dotted ``key``; raise ErktError if there is none."""
+    value: Any = params
+    for name in key.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise ErktError(f"{paths.PARAMS}: the key '{key}' is missing")
+        value = value[name]
+    return value
+
+
+def stage_key(stage: str, cell: Mapping[str, str], params: Mapping[str, Any]) -> str:
+    """Return the sha256 of the stage's declared params and of the content of its declared dependencies."""
+    entry = stage_entry(stage, cell)
+    inputs = {
+        "stage": stage,
+        "params": {key: look_up(params, key) for key in entry["params"]},
+        "deps": {path: _digest(Path(path)) for path in entry["deps"]},
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file, or of a folder's files by name.
+
+    A folder with a ``manifest.json`` stands for itself by that manifest, which holds the digests of what lies
+    beside it: arrays of many gigabytes are not read again before each stage.
+    """
+    if path.is_file():
+        return sha256_file(path)
+    if not path.is_dir():
+        raise ErktError(f"{path}: missing; run the stage that makes it, or dvc pull")
+    if (path / "manifest.json").is_file():
+        return sha256_file(path / "manifest.json")
+    parts = sorted(
+        (child.name, _digest(child))
+        for child in path.iterdir()
+        if child.name not in {"__pycache__", ".gitignore"}
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

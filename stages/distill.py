@@ -1,0 +1,59 @@
+"""distill: the student, from the teachers' cached logits or with the teachers beside it (Algorithm 1)."""
+
+from erkt import models, teaching
+from erkt.batches import ViewBatches
+from erkt.data.images import open_images
+from erkt.data.lists import read_list
+from erkt.device import choose
+from erkt.engine import fit
+from erkt.files import read_json, sha256_file
+from erkt.inference import validation
+from erkt.losses.objective import Objective
+from erkt.params.cache import Cache
+from erkt.params.distill import Distill
+from erkt.params.network import Network
+from erkt.params.views import Views
+from erkt.seeds import derive
+from erkt.tables import write_csv
+from stages import paths
+from stages.common import Job, run
+
+
+def main(job: Job) -> str:
+    """Train the student; the last epoch's is the result."""
+    settings, cache = job.settings("distill", Distill), job.settings("cache", Cache)
+    seed, device = derive(job.seed, "student"), choose(job.runtime)
+    images, train_list = open_images(paths.PREPARED), paths.split_list(job.seed, "train")
+    train = images.subset(read_list(train_list))
+    val = images.subset(read_list(paths.split_list(job.seed, "val")))
+
+    model = models.build(job.settings("student", Network), images.classes, images.side, seed, job.environment)
+    views, recipe, objective = job.settings("vsm", Views), settings.recipe, Objective(settings)
+    count = len(cache.views) or recipe.epochs
+    _remove_stale(job, cache)
+    data = ViewBatches(train, views, job.seed, count, recipe.batch_size, device)
+    teach = None
+    if objective.needs_teacher:
+        teachers = paths.views(job.seed), paths.teachers(job.seed)
+        source = teaching.Source(*teachers, images.sha256, sha256_file(train_list))
+        teach = teaching.open_teachers(source, data, cache, job.warn)
+    check = validation(model, val, job.runtime.inference_batch, device)
+    rows = job.follow(fit(model, data, objective, recipe, seed, teach, check, job.progress("steps")))
+
+    models.save(model, paths.student(job.seed) / paths.WEIGHTS_FILE)
+    write_csv(paths.curves(f"{job.label}-student"), rows)
+    job.write_metrics(paths.metrics("distill", job.label), {**rows[-1], "parameters": model.parameters_count})
+    return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
+
+
+def _remove_stale(job: Job, cache: Cache) -> None:
+    names = set(read_json(paths.ensemble(job.seed))["weights"])
+    blocks = {str(block) for block in cache.blocks}
+    job.keep_only(paths.teachers(job.seed), names)
+    job.keep_only(paths.views(job.seed), {paths.ensemble(job.seed).name} | (names if blocks else set()))
+    for name in names if blocks else ():
+        job.keep_only(paths.views(job.seed) / name, blocks)
+
+
+if __name__ == "__main__":
+    run(main, ["seed"])

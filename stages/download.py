@@ -1,0 +1,18 @@
+"""download: get the dataset's images as one verified archive."""
+
+from erkt.data import sources
+from erkt.params.dataset import Dataset
+from stages import paths
+from stages.common import Job, run
+
+
+def main(job: Job) -> str:
+    """Fetch, render or pack the images, whole or not at all."""
+    settings = job.settings("dataset", Dataset)
+    facts = sources.fetch(settings, paths.ARCHIVE, job.environment, job.progress("B"))
+    job.write_metrics(paths.metrics("download", "download"), facts)
+    return f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
+
+
+if __name__ == "__main__":
+    run(main)

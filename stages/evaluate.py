@@ -1,0 +1,45 @@
+"""evaluate: the student on the test list, beside the ensemble mixed from stored logits."""
+
+from erkt import evaluation, logits, models
+from erkt.data.images import open_images
+from erkt.data.lists import read_list
+from erkt.device import choose
+from erkt.ensemble import combine
+from erkt.figures import confusion_figure
+from erkt.files import read_json, sha256_file
+from erkt.inference import predict
+from erkt.tables import write_csv
+from stages import paths
+from stages.common import Job, run
+
+
+def main(job: Job) -> str:
+    """Write the report, the numbers per class, the confusion matrix and the prediction for each image."""
+    test_list = paths.split_list(job.seed, "test")
+    test = open_images(paths.PREPARED).subset(read_list(test_list))
+    mixture = read_json(paths.ensemble(job.seed))
+    folder, digest = paths.logits("test", job.seed), sha256_file(test_list)
+    job.keep_only(folder, {f"{name}.safetensors" for name in mixture["weights"]})
+    members = {
+        name: logits.load(folder / f"{name}.safetensors", digest, test.classes) for name in mixture["weights"]
+    }
+    teacher = combine(members, mixture["weights"], mixture["space"])
+    model = models.load(paths.student(job.seed) / paths.WEIGHTS_FILE)
+    student = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
+
+    result = evaluation.compare(student, teacher, test.labels, test.classes)
+    write_csv(
+        paths.predictions(job.label),
+        evaluation.predictions(test.keys, test.labels, student, teacher, test.classes),
+    )
+    write_csv(paths.per_class(job.label), evaluation.per_class(result))
+    facts = {"members": mixture["weights"], "parameters": model.parameters_count}
+    job.write_metrics(paths.metrics("evaluate", job.label), {**result, **facts})
+    confusion_figure(paths.confusion(job.label), result["confusion"], test.classes)
+    job.run.artifact(paths.confusion(job.label))
+    oa = {name: result[name]["oa"] for name in ("student", "ensemble")}
+    return f"student OA {oa['student']:.2f} %, ensemble OA {oa['ensemble']:.2f} %, agreement {result['agreement']:.2f} %"
+
+
+if __name__ == "__main__":
+    run(main, ["seed"])

@@ -1,0 +1,34 @@
+"""search_weights: the ensemble's weights, searched on the validation part or taken as given."""
+
+from erkt import logits, weighting
+from erkt.data.images import open_images
+from erkt.data.lists import read_list
+from erkt.files import sha256_file, write_json
+from erkt.params.ensemble import Ensemble
+from erkt.tables import write_csv
+from stages import paths
+from stages.common import Job, run
+
+
+def main(job: Job) -> str:
+    """Choose the weights; keep every candidate beside them."""
+    settings = job.settings("ensemble", Ensemble)
+    names = list(job.value("teachers"))
+    val_list = paths.split_list(job.seed, "val")
+    val = open_images(paths.PREPARED).subset(read_list(val_list))
+    folder, digest = paths.logits("val", job.seed), sha256_file(val_list)
+    job.keep_only(folder, {f"{name}.safetensors" for name in names})
+    scores = {name: logits.load(folder / f"{name}.safetensors", digest, val.classes) for name in names}
+
+    sweep = weighting.choose(scores, val.labels, settings)
+    write_json(paths.ensemble(job.seed), {"weights": sweep.weights, "space": settings.space})
+    write_csv(paths.sweep(job.label), weighting.rows(sweep, names))
+    job.write_metrics(
+        paths.metrics("search_weights", job.label),
+        {"search": settings.search, "weights": sweep.weights, "candidates": weighting.rows(sweep, names)},
+    )
+    return ", ".join(f"{name} {weight:g}" for name, weight in sweep.weights.items())
+
+
+if __name__ == "__main__":
+    run(main, ["seed"])

@@ -1,0 +1,27 @@
+"""summarize: mean and deviation over the seeds, and the table that they make."""
+
+from erkt.files import read_json, write_json
+from erkt.summary import summarize, table
+from stages import paths
+from stages.common import Job, run
+
+
+def main(job: Job) -> str:
+    """Gather the two evaluate stages over all seeds."""
+    seeds = [int(seed) for seed in job.value("seeds")]
+    results = [read_json(paths.metrics("evaluate", str(seed))) for seed in seeds]
+    teachers = {
+        name: [read_json(paths.metrics("evaluate_teacher", f"{seed}-{name}")) for seed in seeds]
+        for name in results[0]["members"]
+    }
+    job.keep_only(paths.METRICS / "evaluate", {f"{seed}.json" for seed in seeds})
+    cells = {f"{seed}-{name}.json" for seed in seeds for name in teachers}
+    job.keep_only(paths.METRICS / "evaluate_teacher", cells)
+    summary = summarize(results, teachers)
+    write_json(paths.SUMMARY, summary)
+    job.run.artifact(paths.SUMMARY)
+    return f"{len(seeds)} run(s)\n{table(summary)}"
+
+
+if __name__ == "__main__":
+    run(main)

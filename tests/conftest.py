@@ -1,0 +1,6 @@
+"""Settings of every test: one thread, so that bits and times do not depend on what else runs."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

@@ -1,0 +1,57 @@
+"""Small made-up data and networks for tests of training and caching."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from views_settings import TABLE_1 as VSM
+
+from erkt.batches import ViewBatches
+from erkt.data.images import Subset
+from erkt.models import Card, Classifier
+from erkt.params.recipe import Recipe
+from erkt.seeds import stream
+
+CLASSES = ("blue", "green", "red")
+SIDE = 16
+CARD = Card("test_resnet", CLASSES, SIDE, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "made")
+RECIPE = Recipe(
+    epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0, warmup_epochs=0, precision="fp32"
+)
+
+
+def subset(count: int = 31, seed: int = 0) -> Subset:
+    """Return noise images that are brighter in the channel of their class; ``count`` may be odd."""
+    labels = np.arange(count) % len(CLASSES)
+    pixels = stream(seed, "made").integers(128, count, 3, SIDE, SIDE).astype(np.uint8)
+    for place, label in enumerate(labels):
+        pixels[place, 2 - label] += 100
+    keys = tuple(f"{CLASSES[label]}/{place:03}.png" for place, label in enumerate(labels))
+    return Subset(np.arange(count), labels, keys, CLASSES, pixels)
+
+
+def batches(batch_size: int = 8, seed: int = 0, count: int = 31, views: int = 4) -> ViewBatches:
+    """Return epochs of VSM views over ``subset``."""
+    return ViewBatches(subset(count), VSM, seed, views, batch_size, torch.device("cpu"))
+
+
+class Tiny(nn.Module):
+    """A network with what training depends on: convolution, batch norm, dropout, a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(8, len(CLASSES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.drop(self.norm(self.conv(images)).relu().mean((2, 3))))
+
+
+def classifier(seed: int = 0, **card: object) -> Classifier:
+    """Return a tiny network with weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Classifier(Tiny(), replace(CARD, **card))

@@ -1,0 +1,187 @@
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import CLASSES, RECIPE, batches, classifier
+from views_settings import TABLE_1 as VSM
+
+from erkt.cache.manifest import PROBE_TOLERANCE, Origin, probe, probe_difference
+from erkt.cache.online import OnlineTeachers
+from erkt.cache.reader import CachedTeachers, open_blocks
+from erkt.cache.verify import TOLERANCE, largest_difference
+from erkt.cache.writer import view_logits, write_block
+from erkt.engine import fit
+from erkt.errors import ErktError
+from erkt.files import read_json, write_json
+from erkt.losses.objective import Objective
+from erkt.params.loss import Dist, Dkd, Kd, Loss
+from erkt.schema import as_dict
+
+ORIGIN = Origin("teacher", "images", "train", 0, as_dict(VSM), list(CLASSES))
+LOSS = Loss("dist", 1.0, Dist(2.0, False), Kd(4.0), Dkd(4.0, 1.0, 8.0, 20))
+
+
+@pytest.fixture
+def block(tmp_path: Path) -> Path:
+    """Views 0 and 1 of a tiny teacher."""
+    write_block(tmp_path / "0", classifier(1), batches(), [0, 1], ORIGIN)
+    return tmp_path / "0"
+
+
+def refuse(_: str) -> None:
+    pytest.fail("a warning came where none was due")
+
+
+def test_cached_logits_are_the_teachers_within_float16_rounding(block: Path) -> None:
+    data, teacher = batches(), classifier(1).eval()
+    stored = open_blocks([block], data, ORIGIN, [0, 1], refuse)
+    for number in (0, 1):
+        view, order = data.epoch(number)
+        for positions in order:
+            with torch.inference_mode():
+                now = teacher(data.batch(view, positions).images).numpy()
+            kept = stored[number][positions].astype(np.float32)
+            assert np.all(np.abs(kept - now) <= np.abs(now) * 2.0**-11 + 1e-6)
+    assert not np.array_equal(stored[0], stored[1])
+
+
+def student_after(teach: Callable[..., torch.Tensor] | None, ratio: float = 1.0) -> torch.Tensor:
+    student, recipe = classifier(9), replace(RECIPE, epochs=2, batch_size=8)
+    data = batches(views=2)
+    for _ in fit(student, data, Objective(replace(LOSS, loss_ratio=ratio)), recipe, 5, teach):
+        pass
+    return torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
+
+
+def cached_in_batches_of(size: int | None) -> CachedTeachers:
+    """Return two teachers' logits, cached in batches of ``size``, or in exactly the student's batches."""
+    data, members = batches(batch_size=size or 8, views=2), []
+    for seed in (1, 2):
+        views = {}
+        for number in (0, 1):
+            order = data.epoch(number)[1] if size is None else data.in_order(number)
+            views[number] = view_logits(classifier(seed), data, number, order)
+        members.append(views)
+    return CachedTeachers(members, [0.25, 0.75], "logits")
+
+
+def online() -> OnlineTeachers:
+    return OnlineTeachers([classifier(seed).eval() for seed in (1, 2)], [0.25, 0.75], "logits")
+
+
+def test_cache_and_online_teach_the_same_student_exactly_in_the_same_teacher_batches() -> None:
+    assert torch.equal(student_after(cached_in_batches_of(None)), student_after(online()))
+
+
+def test_cache_and_online_stay_together_when_the_teachers_batches_differ() -> None:
+    """Eight steps; a network's logits move by rounding with its batch, float16 makes of it one unit at most."""
+    difference = (student_after(cached_in_batches_of(32)) - student_after(online())).abs().max()
+    assert difference < 2e-3
+
+
+def test_a_ratio_of_two_never_asks_the_teachers() -> None:
+    def nobody(_: object) -> torch.Tensor:
+        raise AssertionError("the teachers were asked")
+
+    assert torch.equal(student_after(nobody, 2.0), student_after(None, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"teacher": "another"}, "teacher"),
+        ({"images": "another"}, "images"),
+        ({"train": "another"}, "train"),
+        ({"seed": 1}, "seed"),
+        ({"classes": ["blue", "red", "green"]}, "classes"),
+        ({"settings": as_dict(VSM) | {"cutmix": {"p": 0.5}}}, "settings"),
+    ],
+)
+def test_logits_of_another_origin_are_refused(block: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ErktError, match=f"made from other {named}; rerun cache_logits"):
+        open_blocks([block], batches(), replace(ORIGIN, **change), [0, 1], refuse)
+
+
+def flip_a_bit(block: Path) -> None:
+    data = bytearray((block / "logits.npy").read_bytes())
+    data[-5] ^= 1
+    (block / "logits.npy").write_bytes(data)
+
+
+def cut(block: Path) -> None:
+    data = (block / "logits.npy").read_bytes()
+    (block / "logits.npy").write_bytes(data[:-8])
+
+
+def lose_the_array(block: Path) -> None:
+    (block / "logits.npy").unlink()
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, lose_the_array])
+def test_damaged_logits_are_refused(block: Path, damage: Callable[[Path], None]) -> None:
+    damage(block)
+    with pytest.raises(ErktError, match="missing or damaged"):
+        open_blocks([block], batches(), ORIGIN, [0, 1], refuse)
+
+
+def test_a_missing_block_or_view_is_named(block: Path) -> None:
+    with pytest.raises(ErktError, match="view 2 is not stored; rerun cache_logits"):
+        open_blocks([block], batches(), ORIGIN, [0, 1, 2], refuse)
+    shutil.rmtree(block)
+    with pytest.raises(ErktError, match=r"manifest\.json"):
+        open_blocks([block], batches(), ORIGIN, [0, 1], refuse)
+
+
+def test_pixels_that_replay_otherwise_are_refused(block: Path) -> None:
+    """The manifest agrees but the images are others, as with an array that was prepared differently."""
+    data = batches()
+    data.subset.array[:] = 255 - data.subset.array
+    with pytest.raises(ErktError, match="replays with other pixels"):
+        open_blocks([block], data, ORIGIN, [0, 1], refuse)
+
+
+def test_pixels_that_replay_within_rounding_warn(block: Path) -> None:
+    manifest = read_json(block / "manifest.json")
+    manifest["probe"]["sha256"] = "another device's"
+    manifest["probe"]["cells"][0] += PROBE_TOLERANCE / 2
+    write_json(block / "manifest.json", manifest)
+    warnings: list[str] = []
+    open_blocks([block], batches(), ORIGIN, [0, 1], warnings.append)
+    assert len(warnings) == 1
+    assert "within rounding, not bit for bit" in warnings[0]
+
+
+def test_the_probe_knows_view_and_seed() -> None:
+    here = probe(batches(), 0)
+    assert probe_difference(here, probe(batches(), 0)) == 0
+    assert probe_difference(here, probe(batches(), 1)) > PROBE_TOLERANCE
+    assert probe_difference(here, probe(batches(seed=1), 0)) > PROBE_TOLERANCE
+
+
+def test_a_logit_beyond_float16_is_an_error_not_an_infinity() -> None:
+    teacher = classifier(1)
+    teacher.network.head.bias.data += 1e6
+    with pytest.raises(ErktError, match="does not fit float16"):
+        view_logits(teacher, batches(), 0, batches().in_order(0))
+
+
+def test_in_order_visits_whole_pairs_once() -> None:
+    data = batches(batch_size=4)
+    order = data.in_order(3)
+    assert sorted(np.concatenate(order).tolist()) == list(range(31))
+    partners = data.view(3).partners
+    for positions in order:
+        assert len(positions) <= 4
+        assert set(partners[positions]) == set(positions.tolist())
+
+
+def test_verification_accepts_the_teacher_and_catches_another(block: Path) -> None:
+    data = batches()
+    stored = open_blocks([block], data, ORIGIN, [0, 1], refuse)
+    assert largest_difference(classifier(1).eval(), data, stored, 2, 8) < TOLERANCE
+    assert largest_difference(classifier(2).eval(), data, stored, 2, 8) > 10 * TOLERANCE
