@@ -35,16 +35,16 @@ def load(path: Path, images: str, classes: Sequence[str]) -> NDArray[np.float32]
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, str] = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
             logits: NDArray[np.float32] = file.get_tensor("logits")
     except (OSError, SafetensorError) as error:
         raise ErktError(
             f"{path}: cannot be read as logits ({error}); rerun the stage that makes it"
         ) from None
-    if metadata.get("images") != images:
+    if about.get("images") != images:
         raise ErktError(
             f"{path}: these logits belong to another list of images; rerun the stage that makes it"
         )
-    if json.loads(metadata["classes"]) != list(classes):
+    if about["classes"] != list(classes):
         raise ErktError(f"{path}: these logits belong to other classes; rerun the stage that makes it")
     return logits
