@@ -19,12 +19,10 @@ def save(path: Path, logits: NDArray[np.float32], network: str, images: str, cla
     ``network`` and ``images`` are the sha256 of the weights file and of the list; ``classes`` names the
     columns.
     """
-    metadata = {
-        "network": network,
-        "images": images,
-        "classes": json.dumps(list(classes), ensure_ascii=False),
-    }
+    about = {"network": network, "images": images, "classes": list(classes)}
     with replace_whole(path) as temporary:
+        # One entry: safetensors writes several in an order that differs from run to run.
+        metadata = {"about": json.dumps(about, ensure_ascii=False)}
         save_file({"logits": np.ascontiguousarray(logits)}, temporary, metadata=metadata)
 
 
