@@ -29,6 +29,18 @@ def compare(
     }
 
 
+def headline(report: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of a report that stand for the whole: OA, AA, kappa, ECE in percent, and NLL."""
+    return {name: report[name] for name in ("oa", "aa", "kappa", "ece", "nll")}
+
+
+def headlines(result: dict[str, Any], parameters: int) -> list[dict[str, Any]]:
+    """Return one row each for student and ensemble, from ``compare``; ``parameters`` are the student's."""
+    student = {"network": "student", **headline(result["student"]), "parameters": parameters}
+    student |= {"agreement": result["agreement"], "gap": result["gap"]}
+    return [student, {"network": "ensemble", **headline(result["ensemble"])}]
+
+
 def predictions(
     keys: Sequence[str],
     labels: metrics.Integers,

@@ -77,7 +77,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(data)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any] | list[dict[str, Any]]) -> None:
     """Write ``value`` as JSON: its own order, two spaces, UTF-8, floats in full.
 
     Raises ErktError for NaN and infinities, which JSON does not know, and as ``write_text`` does.
@@ -95,14 +95,17 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises ErktError if the file is missing, unreadable, not UTF-8, not JSON (NaN and infinities are not), or
     holds something else than an object.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise ErktError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise ErktError(f"{path}: not readable as JSON: {error}") from error
+    value = _parse(path)
     if not isinstance(value, dict):
         raise ErktError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of the list in ``path``, at least one; ErktError otherwise, as ``read_json``."""
+    value = _parse(path)
+    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
+        raise ErktError(f"{path}: expected a JSON list of one or more objects")
     return value
 
 
@@ -113,6 +116,16 @@ def sha256_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ErktError(f"{path}: not readable: {error.strerror}") from error
+
+
+def _parse(path: Path) -> object:
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise ErktError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise ErktError(f"{path}: not readable as JSON: {error}") from error
+    return value
 
 
 def _refuse_constant(name: str) -> None:

@@ -14,32 +14,29 @@ def spread(values: Sequence[float]) -> dict[str, float | int | None]:
 
 
 def summarize(
-    results: Sequence[Mapping[str, Any]], teachers: Mapping[str, Sequence[Mapping[str, Any]]]
+    results: Sequence[Sequence[Mapping[str, Any]]], teachers: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, Any]:
     """Return the summary of the runs of all seeds, in percent.
 
-    ``results`` are the metrics of evaluate, one a seed; ``teachers`` those of evaluate_teacher by name, in
-    the same order of seeds. The ensemble's parameters are the sum of its members'.
+    ``results`` are the rows of evaluate, one list a seed; ``teachers`` the row of evaluate_teacher by name,
+    in the same order of seeds. The ensemble's parameters are the sum of its members'.
     """
-
-    def accuracy(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {name: spread([report[name] for report in reports]) for name in ("oa",)}
-
+    rows = [{row["network"]: row for row in seed} for seed in results]
     members = {
-        name: {**accuracy(reports), "parameters": reports[0]["parameters"]}
+        name: {"oa": spread([row["oa"] for row in reports]), "parameters": reports[0]["parameters"]}
         for name, reports in teachers.items()
     }
     return {
         "student": {
-            **accuracy([result["student"] for result in results]),
-            "parameters": results[0]["parameters"],
+            "oa": spread([row["student"]["oa"] for row in rows]),
+            "parameters": rows[0]["student"]["parameters"],
         },
         "ensemble": {
-            **accuracy([result["ensemble"] for result in results]),
+            "oa": spread([row["ensemble"]["oa"] for row in rows]),
             "parameters": sum(member["parameters"] for member in members.values()),
         },
         "teachers": members,
-        "gap": spread([result["gap"] for result in results]),
+        "gap": spread([row["student"]["gap"] for row in rows]),
     }
 
 

@@ -40,6 +40,7 @@ class Job:
         self.runtime = self.settings("runtime", Runtime)
         self.run: tracking.Run
         self._shown: dict[str, Progress] = {}
+        self._facts: dict[str, Any] = {}
 
     @property
     def seed(self) -> int:
@@ -97,12 +98,34 @@ class Job:
             rows.append(row)
         return rows
 
-    def write_metrics(self, path: Path, values: Mapping[str, Any]) -> None:
-        """Write the stage's metrics with its key, and mirror the file and its top-level numbers."""
-        write_json(path, {"stage": self.name, "key": self.key, **values})
-        numbers = {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
-        self.run.metrics(numbers)
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Keep facts that no stage reads: in the stage's sidecar, and numbers among them in MLflow."""
+        self._facts |= facts
+        self.run.metrics({name: float(value) for name, value in facts.items() if _is_number(value)})
+
+    def write_records(self, path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows of metrics with the stage's key as a list, the form that DVC plots reads; mirror them."""
+        write_json(path, [{"stage": self.name, "key": self.key, **row} for row in rows])
+        for row in rows:
+            numbers = {name: float(value) for name, value in row.items() if _is_number(value)}
+            prefix = f"{row['network']}." if len(rows) > 1 else ""
+            self.run.metrics({f"{prefix}{name}": value for name, value in numbers.items()})
         self.run.artifact(path)
+
+    def write_sidecar(self, seconds: float) -> None:
+        """Write the key, what changes rounding at most, how long it took, and the facts noted."""
+        packages = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")}
+        sidecar: dict[str, Any] = {"stage": self.name, "key": self.key, "seconds": round(seconds, 1)}
+        sidecar |= {"python": platform.python_version(), "machine": platform.machine(), "packages": packages}
+        sidecar |= {"runtime": self.value("runtime")}
+        if "torch" in sys.modules:
+            torch = sys.modules["torch"]
+            sidecar |= {"threads": torch.get_num_threads(), "gpu": torch.cuda.is_available()}
+        write_json(paths.environment(self.name), {**sidecar, "facts": self._facts})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def read_params(path: Path) -> dict[str, Any]:
@@ -150,7 +173,7 @@ def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str]) -> int
                 line = main(job)
             finally:
                 job.close()
-        _write_environment(job, time.perf_counter() - started)
+        job.write_sidecar(time.perf_counter() - started)
     except ErktError as error:
         print(f"error: {name}: {error}", file=sys.stderr)
         return 1
@@ -159,16 +182,3 @@ def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str]) -> int
         return 130
     print(f"{job.name}: {line}", flush=True)
     return 0
-
-
-def _write_environment(job: Job, seconds: float) -> None:
-    """Write what changes rounding at most, and how long it took, beside the metrics."""
-    packages = ("torch", "torchvision", "timm", "numpy", "pillow")
-    facts: dict[str, Any] = {"stage": job.name, "key": job.key, "seconds": round(seconds, 1)}
-    facts |= {"python": platform.python_version(), "machine": platform.machine()}
-    facts |= {"packages": {package: version(package) for package in packages}}
-    facts |= {"runtime": job.value("runtime")}
-    if "torch" in sys.modules:
-        torch = sys.modules["torch"]
-        facts |= {"threads": torch.get_num_threads(), "gpu": torch.cuda.is_available()}
-    write_json(paths.environment(job.name), facts)

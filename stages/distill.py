@@ -42,7 +42,8 @@ def main(job: Job) -> str:
 
     models.save(model, paths.student(job.seed) / paths.WEIGHTS_FILE)
     write_csv(paths.curves(f"{job.label}-student"), rows)
-    job.write_metrics(paths.metrics("distill", job.label), {**rows[-1], "parameters": model.parameters_count})
+    job.run.artifact(paths.curves(f"{job.label}-student"))
+    job.note(rows[-1])
     return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
 
 

@@ -10,7 +10,7 @@ def main(job: Job) -> str:
     """Fetch, render or pack the images, whole or not at all."""
     settings = job.settings("dataset", Dataset)
     facts = sources.fetch(settings, paths.ARCHIVE, job.environment, job.progress("B"))
-    job.write_metrics(paths.metrics("download", "download"), facts)
+    job.note(facts)
     return f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
 
 

@@ -33,8 +33,8 @@ def main(job: Job) -> str:
         evaluation.predictions(test.keys, test.labels, student, teacher, test.classes),
     )
     write_csv(paths.per_class(job.label), evaluation.per_class(result))
-    facts = {"members": mixture["weights"], "parameters": model.parameters_count}
-    job.write_metrics(paths.metrics("evaluate", job.label), {**result, **facts})
+    rows = evaluation.headlines(result, model.parameters_count)
+    job.write_records(paths.metrics("evaluate", job.label), rows)
     confusion_figure(paths.confusion(job.label), result["confusion"], test.classes)
     job.run.artifact(paths.confusion(job.label))
     oa = {name: result[name]["oa"] for name in ("student", "ensemble")}

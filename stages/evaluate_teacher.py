@@ -4,6 +4,7 @@ from erkt import logits, metrics, models
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
+from erkt.evaluation import headline
 from erkt.files import sha256_file
 from erkt.inference import predict
 from stages import paths
@@ -20,9 +21,8 @@ def main(job: Job) -> str:
     file = paths.logits("test", job.seed) / f"{name}.safetensors"
     logits.save(file, scores, sha256_file(weights), sha256_file(test_list), test.classes)
     report = metrics.report(scores, test.labels, test.classes)
-    job.write_metrics(
-        paths.metrics("evaluate_teacher", job.label), {**report, "parameters": model.parameters_count}
-    )
+    row = {"network": f"teacher {name}", **headline(report), "parameters": model.parameters_count}
+    job.write_records(paths.metrics("evaluate_teacher", job.label), [row])
     return f"OA {report['oa']:.2f} %, AA {report['aa']:.2f} %, kappa {report['kappa']:.2f} %"
 
 

@@ -10,7 +10,7 @@ def main(job: Job) -> str:
     """Decode the archive; nothing after this stage opens an image file."""
     settings = job.settings("prepare", Prepare)
     facts = prepare(paths.ARCHIVE, paths.PREPARED, settings, job.progress("images"))
-    job.write_metrics(paths.metrics("prepare", "prepare"), facts)
+    job.note({"counts": facts["counts"], "skipped": facts["skipped"], "ignored": facts["ignored"]})
     skipped = f", {len(facts['skipped'])} undecodable left out" if facts["skipped"] else ""
     return f"{facts['shape'][0]} images of {len(facts['classes'])} classes at {settings.side} px{skipped}"
 

@@ -23,10 +23,8 @@ def main(job: Job) -> str:
     sweep = weighting.choose(scores, val.labels, settings)
     write_json(paths.ensemble(job.seed), {"weights": sweep.weights, "space": settings.space})
     write_csv(paths.sweep(job.label), weighting.rows(sweep, names))
-    job.write_metrics(
-        paths.metrics("search_weights", job.label),
-        {"search": settings.search, "weights": sweep.weights, "candidates": weighting.rows(sweep, names)},
-    )
+    job.run.artifact(paths.sweep(job.label))
+    job.note({"weights": sweep.weights})
     return ", ".join(f"{name} {weight:g}" for name, weight in sweep.weights.items())
 
 

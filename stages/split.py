@@ -17,7 +17,7 @@ def main(job: Job) -> str:
         chosen = [keys[place] for place in positions], [labels[place] for place in positions]
         write_list(paths.split_list(job.seed, part), *chosen)
     sizes = {part: len(positions) for part, positions in parts.items()}
-    job.write_metrics(paths.metrics("split", job.label), sizes)
+    job.note(sizes)
     return f"{sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
 
 

@@ -1,6 +1,6 @@
 """summarize: mean and deviation over the seeds, and the table that they make."""
 
-from erkt.files import read_json, write_json
+from erkt.files import read_records, write_json
 from erkt.summary import summarize, table
 from stages import paths
 from stages.common import Job, run
@@ -8,11 +8,11 @@ from stages.common import Job, run
 
 def main(job: Job) -> str:
     """Gather the two evaluate stages over all seeds."""
-    seeds = [int(seed) for seed in job.value("seeds")]
-    results = [read_json(paths.metrics("evaluate", str(seed))) for seed in seeds]
+    seeds, names = [int(seed) for seed in job.value("seeds")], list(job.value("teachers"))
+    results = [read_records(paths.metrics("evaluate", str(seed))) for seed in seeds]
     teachers = {
-        name: [read_json(paths.metrics("evaluate_teacher", f"{seed}-{name}")) for seed in seeds]
-        for name in results[0]["members"]
+        name: [read_records(paths.metrics("evaluate_teacher", f"{seed}-{name}"))[0] for seed in seeds]
+        for name in names
     }
     job.keep_only(paths.METRICS / "evaluate", {f"{seed}.json" for seed in seeds})
     cells = {f"{seed}-{name}.json" for seed in seeds for name in teachers}

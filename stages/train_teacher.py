@@ -46,9 +46,8 @@ def main(job: Job) -> str:
         images.classes,
     )
     write_csv(paths.curves(job.label), rows)
-    job.write_metrics(
-        paths.metrics("train_teacher", job.label), {**rows[-1], "parameters": model.parameters_count}
-    )
+    job.run.artifact(paths.curves(job.label))
+    job.note(rows[-1])
     return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
 
 

@@ -129,6 +129,14 @@ def test_damaged_logits_are_refused(block: Path, damage: Callable[[Path], None])
         open_blocks([block], batches(), ORIGIN, [0, 1], refuse)
 
 
+def test_a_manifest_that_lacks_something_is_refused(block: Path) -> None:
+    manifest = read_json(block / "manifest.json")
+    for name in ("origin", "probe"):
+        write_json(block / "manifest.json", {key: fact for key, fact in manifest.items() if key != name})
+        with pytest.raises(ErktError, match=f"its manifest lacks {name}"):
+            open_blocks([block], batches(), ORIGIN, [0, 1], refuse)
+
+
 def test_a_missing_block_or_view_is_named(block: Path) -> None:
     with pytest.raises(ErktError, match="view 2 is not stored; rerun cache_logits"):
         open_blocks([block], batches(), ORIGIN, [0, 1, 2], refuse)

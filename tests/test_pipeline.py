@@ -80,7 +80,6 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
         assert refused == stage.startswith("evaluate"), f"{stage}: {done.stderr}"
         assert (done.returncode == 0) == (not refused), f"{stage}: {done.stderr}"
     assert clone.outputs() == before, "a second run of a stage made other bytes"
-    clone.git("checkout", "-q", "metrics/environment")
     assert clone.repro() == set()
 
 

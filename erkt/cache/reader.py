@@ -55,7 +55,13 @@ def open_blocks(
 
 
 def _check_origin(folder: Path, manifest: dict[str, Any], origin: Origin) -> None:
-    differences = origin.differences(Origin(**manifest["origin"]))
+    try:
+        differences = origin.differences(Origin(**manifest["origin"]))
+        missing = {"views", "sha256", "probe", "versions"} - set(manifest)
+    except (KeyError, TypeError):
+        differences, missing = [], {"origin"}
+    if missing:
+        raise ErktError(f"{folder}: its manifest lacks {', '.join(sorted(missing))}; rerun cache_logits")
     if differences:
         raise ErktError(f"{folder}: made from other {' and '.join(differences)}; rerun cache_logits")
 

@@ -1,7 +1,7 @@
 """``python -m erkt COMMAND``: what is useful beside the pipeline. Run it in the root of the repository.
 
 Each command is a module with a docstring (its help), ``arguments(parser)`` and ``run(options)``, which returns
-the exit status.
+the exit status. Only the module of the command that runs is imported.
 """
 
 import argparse
@@ -10,7 +10,12 @@ import sys
 
 from erkt.errors import ErktError
 
-COMMANDS = ("params", "scenes", "summary", "verify")
+COMMANDS = {
+    "params": "check parameter files in full, without running anything",
+    "scenes": "write a contact sheet of the embedded scenes as a picture",
+    "summary": "print the result table of the last run",
+    "verify": "run the teachers again on a sample of cached logits and compare",
+}
 
 
 def main() -> None:
@@ -19,16 +24,19 @@ def main() -> None:
     An ErktError ends in one line on stderr and status 1.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m erkt", description="Beside the pipeline: checks and tables."
+        prog="python -m erkt",
+        description="Commands beside the pipeline:\n"
+        + "".join(f"  {name:9}{what}\n" for name, what in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = importlib.import_module(f"erkt.cli.{name}")
-        summary = (module.__doc__ or "").splitlines()[0]
-        module.arguments(chosen.add_parser(name, help=summary, description=module.__doc__))
-    options = parser.parse_args()
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="COMMAND --help says more")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    module = importlib.import_module(f"erkt.cli.{chosen.command}")
+    own = argparse.ArgumentParser(prog=f"python -m erkt {chosen.command}", description=module.__doc__)
+    module.arguments(own)
     try:
-        status = importlib.import_module(f"erkt.cli.{options.command}").run(options)
+        status = module.run(own.parse_args(chosen.arguments))
     except ErktError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from erkt.data.contact_sheet import contact_sheet
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the picture's path and what it shows."""
@@ -14,8 +16,6 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Render and write the sheet."""
-    from erkt.data.contact_sheet import contact_sheet
-
     contact_sheet(options.columns, options.side, options.seed).save(options.picture, optimize=True)
     print(options.picture)
     return 0

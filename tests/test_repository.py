@@ -1,0 +1,56 @@
+"""What documents claim about the repository holds."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from closure import ROOT
+
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:erkt|stages|presets|tests|docs|results|metrics|data)/[\w./-]*)`", text)
+    named += re.findall(r"\]\(((?!http)[^)#]+)\)", text)
+    made = ("data/", "metrics/environment")
+    missing = [path for path in named if not (ROOT / path).exists() and not path.startswith(made)]
+    assert missing == []
+
+
+def test_every_make_target_that_a_document_names_exists() -> None:
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+    for document in DOCUMENTS:
+        named = set(re.findall(r"make ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8")))
+        assert named - targets - {"sure", "it"} == set(), document
+
+
+def test_the_library_imports_without_dvc_and_mlflow() -> None:
+    """A fresh interpreter in which both names cannot be imported loads every module of the library."""
+    script = (
+        "import importlib, pkgutil, sys\n"
+        "sys.modules['dvc'] = sys.modules['mlflow'] = None\n"
+        "import erkt\n"
+        "for module in pkgutil.walk_packages(erkt.__path__, 'erkt.'):\n"
+        "    if not module.name.startswith(('erkt.cli', 'erkt.__main__')):\n"
+        "        importlib.import_module(module.name)\n"
+        "print('fine')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+def test_nothing_imports_the_command_line() -> None:
+    for file in [*(ROOT / "erkt").rglob("*.py"), *(ROOT / "stages").glob("*.py")]:
+        if "cli" not in file.parts and file.name != "__main__.py":
+            source = file.read_text(encoding="utf-8")
+            assert "erkt.cli" not in source, file
+            if file.parts[-2] != "stages":
+                assert "argparse" not in source, file
+                assert "params.yaml" not in re.sub(r'"""[\s\S]*?"""', "", source), file
