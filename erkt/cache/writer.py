@@ -47,21 +47,20 @@ def write_block(
 ) -> None:
     """Write ``logits.npy`` (views, N, C) and ``manifest.json`` to ``folder``; the manifest comes last.
 
-    The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only.
+    The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is kept in
+    memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (len(views), len(data.subset), len(teacher.card.classes))
+    block = np.empty((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
+    for place, number in enumerate(views):
+        block[place] = view_logits(teacher, data, number, data.in_order(number))
+        on_view(place + 1, len(views))
     with replace_whole(folder / "logits.npy") as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for place, number in enumerate(views):
-            array[place] = view_logits(teacher, data, number, data.in_order(number))
-            on_view(place + 1, len(views))
-        array.flush()
-        del array
+        np.save(temporary, block, allow_pickle=False)
     manifest = {
         "origin": asdict(origin),
         "views": list(views),
-        "shape": list(shape),
+        "shape": list(block.shape),
         "sha256": sha256_file(folder / "logits.npy"),
         "probe": probe(data, views[0]),
         "versions": {"torch": torch.__version__, "device": data.device.type},
