@@ -7,12 +7,15 @@ from erkt.params.runtime import Runtime
 
 
 def choose(settings: Runtime) -> torch.device:
-    """Return the device that ``settings`` name, with torch's thread count set as a side effect.
+    """Return the device that ``settings`` name; as side effects set torch's threads and switch TF32 off.
 
+    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be.
     Raises ErktError if a GPU is asked for and none is there.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ErktError("runtime.device: cuda, but torch sees no GPU here; set device: auto")
     gpu = settings.device != "cpu" and torch.cuda.is_available()

@@ -34,11 +34,14 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
     return {name: report[name] for name in ("oa", "aa", "kappa", "ece", "nll")}
 
 
-def headlines(result: dict[str, Any], parameters: int) -> list[dict[str, Any]]:
-    """Return one row each for student and ensemble, from ``compare``; ``parameters`` are the student's."""
+def headlines(result: dict[str, Any], parameters: int, weights: dict[str, float]) -> list[dict[str, Any]]:
+    """Return one row each for student and ensemble, from ``compare``.
+
+    ``parameters`` are the student's, ``weights`` the ensemble's by member.
+    """
     student = {"network": "student", **headline(result["student"]), "parameters": parameters}
     student |= {"agreement": result["agreement"], "gap": result["gap"]}
-    return [student, {"network": "ensemble", **headline(result["ensemble"])}]
+    return [student, {"network": "ensemble", **headline(result["ensemble"]), "weights": weights}]
 
 
 def predictions(

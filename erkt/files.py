@@ -56,10 +56,11 @@ def replace_folder(path: Path) -> Iterator[Path]:
             os.rename(path, former)
         os.rename(temporary, path)
     except OSError as error:
-        if former.exists() and not path.exists():
-            os.rename(former, path)
         raise ErktError(f"{path}: not written: {error}") from error
     finally:
+        # Also when an interrupt falls between the two renames.
+        if former.exists() and not path.exists():
+            os.rename(former, path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
 

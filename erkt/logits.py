@@ -23,13 +23,16 @@ def save(path: Path, logits: NDArray[np.float32], network: str, images: str, cla
     with replace_whole(path) as temporary:
         # One entry: safetensors writes several in an order that differs from run to run.
         metadata = {"about": json.dumps(about, ensure_ascii=False)}
-        save_file({"logits": np.ascontiguousarray(logits)}, temporary, metadata=metadata)
+        try:
+            save_file({"logits": np.ascontiguousarray(logits)}, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise ErktError(f"{path}: not written: {error}") from None
 
 
-def load(path: Path, images: str, classes: Sequence[str]) -> NDArray[np.float32]:
+def load(path: Path, network: str, images: str, classes: Sequence[str]) -> NDArray[np.float32]:
     """Return the logits (N, C) stored at ``path``.
 
-    Raises ErktError if the file is missing or damaged, or belongs to another list of images or other classes.
+    Raises ErktError if the file is missing or damaged, or belongs to another network, list or set of classes.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -39,6 +42,8 @@ def load(path: Path, images: str, classes: Sequence[str]) -> NDArray[np.float32]
         raise ErktError(
             f"{path}: cannot be read as logits ({error}); rerun the stage that makes it"
         ) from None
+    if about.get("network") != network:
+        raise ErktError(f"{path}: these logits belong to another teacher; rerun the stage that makes them")
     if about.get("images") != images:
         raise ErktError(
             f"{path}: these logits belong to another list of images; rerun the stage that makes it"

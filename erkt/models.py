@@ -74,6 +74,7 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _create(settings, len(classes), options)
+        _check_side(network, settings.arch, side)
     return Classifier(network, _card(network, settings.arch, classes, side, source))
 
 
@@ -81,13 +82,19 @@ def save(model: Classifier, path: Path) -> None:
     """Write the weights and the card of ``model`` to ``path``, whole or not at all."""
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.network.state_dict().items()}
     with replace_whole(path) as temporary:
-        save_file(tensors, temporary, metadata={"card": json.dumps(asdict(model.card), ensure_ascii=False)})
+        try:
+            save_file(
+                tensors, temporary, metadata={"card": json.dumps(asdict(model.card), ensure_ascii=False)}
+            )
+        except SafetensorError as error:
+            raise ErktError(f"{path}: not written: {error}") from None
 
 
-def load(path: Path) -> Classifier:
+def load(path: Path, classes: tuple[str, ...]) -> Classifier:
     """Return the network stored at ``path``, in evaluation mode.
 
-    Raises ErktError if the file is missing, truncated, or was not written by this project.
+    Raises ErktError if the file is missing, truncated, was not written by this project, or knows other classes
+    (or the same in another order) than ``classes``.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -100,8 +107,13 @@ def load(path: Path) -> Classifier:
     if "card" not in metadata:
         raise ErktError(f"{path}: these weights carry no card; they were not written by this pipeline")
     card = _read_card(json.loads(metadata["card"]))
+    if card.classes != classes:
+        raise ErktError(f"{path}: this network knows other classes than the images have; rerun the stage")
     network = timm.create_model(card.arch, pretrained=False, num_classes=len(card.classes))
-    network.load_state_dict(tensors)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ErktError(f"{path}: does not fit timm's {card.arch}: {_first_line(error)}") from None
     return Classifier(network, card).eval()
 
 
@@ -123,6 +135,8 @@ def _initial(settings: Network, environment: Mapping[str, str]) -> tuple[dict[st
         hub_id = f"timm/{settings.arch}@{weights.revision}"
         return {"pretrained": True, "pretrained_cfg_overlay": {"hf_hub_id": hub_id}}, f"hub {hub_id}"
     path = Path(resolve(weights.location or "", environment))
+    if path.suffix != ".safetensors":
+        raise ErktError(f"{path}: initial weights are read from .safetensors files alone")
     if not path.is_file():
         raise ErktError(f"{path}: no such weights file ({weights.location}); put it there or change location")
     digest = sha256_file(path)
@@ -137,17 +151,43 @@ def _create(settings: Network, classes: int, options: dict[str, Any]) -> nn.Modu
     if settings.arch.partition(".")[0] not in known:
         raise ErktError(f"timm has no architecture '{settings.arch}'{nearest(settings.arch, known)[:80]}")
     rates = {"drop_rate": settings.drop_rate, "drop_path_rate": settings.drop_path_rate}
-    options |= {key: rate for key, rate in rates.items() if rate}  # not every network takes both
     try:
-        network: nn.Module = timm.create_model(settings.arch, num_classes=classes, **options)
+        return _with_rates(settings.arch, {"num_classes": classes, **options}, rates)
     except TypeError as error:
         raise ErktError(
             f"{settings.arch}: does not take {', '.join(rates)} ({error}); set them to 0"
         ) from None
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = _first_line(error)
         raise ErktError(f"{settings.arch}: its initial weights cannot be loaded: {reason}") from None
+
+
+def _with_rates(arch: str, options: dict[str, Any], rates: dict[str, float]) -> nn.Module:
+    """Return timm's network with ``rates``; one that is 0 is left out where the network does not know it.
+
+    It is not left out elsewhere: some architectures have another default than 0.
+    """
+    try:
+        network: nn.Module = timm.create_model(arch, **(options | rates))
+    except TypeError as error:
+        refused = [name for name, rate in rates.items() if rate == 0 and f"'{name}'" in str(error)]
+        if not refused:
+            raise
+        return _with_rates(arch, options, {name: rates[name] for name in rates if name not in refused})
     return network
+
+
+@torch.no_grad()
+def _check_side(network: nn.Module, arch: str, side: int) -> None:
+    """Raise ErktError if the network does not take images of ``side``, as those with a fixed input size."""
+    try:
+        network.eval()(torch.zeros(1, 3, side, side))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise ErktError(f"{arch}: does not take images of {side} pixels: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _card(network: nn.Module, arch: str, classes: tuple[str, ...], side: int, source: str) -> Card:

@@ -19,13 +19,15 @@ def summarize(
     """Return the summary of the runs of all seeds, in percent.
 
     ``results`` are the rows of evaluate, one list a seed; ``teachers`` the row of evaluate_teacher by name,
-    in the same order of seeds. The ensemble's parameters are the sum of its members'.
+    in the same order of seeds. The ensemble's parameters are the sum of those
+    members' that have a weight above 0 in any run.
     """
     rows = [{row["network"]: row for row in seed} for seed in results]
     members = {
         name: {"oa": spread([row["oa"] for row in reports]), "parameters": reports[0]["parameters"]}
         for name, reports in teachers.items()
     }
+    used = [name for name in members if any(row["ensemble"]["weights"][name] > 0 for row in rows)]
     return {
         "student": {
             "oa": spread([row["student"]["oa"] for row in rows]),
@@ -33,7 +35,7 @@ def summarize(
         },
         "ensemble": {
             "oa": spread([row["ensemble"]["oa"] for row in rows]),
-            "parameters": sum(member["parameters"] for member in members.values()),
+            "parameters": sum(members[name]["parameters"] for name in used),
         },
         "teachers": members,
         "gap": spread([row["student"]["gap"] for row in rows]),
@@ -43,7 +45,7 @@ def summarize(
 def table(summary: Mapping[str, Any]) -> str:
     """Return the summary as a text table: parameters, and OA with its deviation over the runs."""
     named = {f"teacher {name}": numbers for name, numbers in summary["teachers"].items()}
-    named |= {"ensemble of teachers": summary["ensemble"], "student (distilled)": summary["student"]}
+    named |= {"ensemble of teachers": summary["ensemble"], "student": summary["student"]}
     rows = []
     for name, numbers in named.items():
         oa = numbers["oa"]
@@ -53,4 +55,5 @@ def table(summary: Mapping[str, Any]) -> str:
     gap = summary["gap"]["mean"]
     runs = summary["student"]["oa"]["runs"]
     text = pd.DataFrame(rows).to_string(index=False)
-    return f"{text}\nstudent below ensemble by {gap:.2f} points; {runs} run{'s' if runs > 1 else ''}"
+    place = "below" if gap >= 0 else "above"
+    return f"{text}\nstudent {place} ensemble by {abs(gap):.2f} points; {runs} run{'s' if runs > 1 else ''}"

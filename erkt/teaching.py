@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from erkt.artifacts import ENSEMBLE, MANIFEST, WEIGHTS
 from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin
 from erkt.cache.online import OnlineTeachers
@@ -15,8 +16,6 @@ from erkt.files import read_json, sha256_file
 from erkt.models import Classifier, load
 from erkt.params.cache import Cache
 from erkt.schema import as_dict
-
-WEIGHTS_FILE = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callabl
 
     Raises ErktError if stored logits do not belong to these teachers, views, images or classes.
     """
-    mixture = read_json(source.views / "ensemble.json")
+    mixture = read_json(source.views / ENSEMBLE)
     weights: Mapping[str, float] = mixture["weights"]
     if not cache.blocks:
         networks = [load_teacher(source.teachers / name, data) for name in weights]
@@ -48,7 +47,7 @@ def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callabl
 
 def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
     """Return what teacher ``name``'s logits on the views of ``data`` must have been made from."""
-    teacher: dict[str, Any] = read_json(source.teachers / name / "manifest.json")
+    teacher: dict[str, Any] = read_json(source.teachers / name / MANIFEST)
     settings, classes = as_dict(data.settings), list(data.subset.classes)
     return Origin(teacher["sha256"], source.images, source.train, data.seed, settings, classes)
 
@@ -58,10 +57,7 @@ def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
 
     Raises ErktError if the weights are not those of the manifest, or know other classes.
     """
-    path = folder / WEIGHTS_FILE
-    if not path.is_file() or sha256_file(path) != read_json(folder / "manifest.json")["sha256"]:
+    path = folder / WEIGHTS
+    if not path.is_file() or sha256_file(path) != read_json(folder / MANIFEST)["sha256"]:
         raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun train_teacher")
-    teacher = load(path).to(data.device)
-    if teacher.card.classes != data.subset.classes:
-        raise ErktError(f"{path}: this teacher knows other classes than the images have; rerun train_teacher")
-    return teacher.eval()
+    return load(path, data.subset.classes).to(data.device).eval()

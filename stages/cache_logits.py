@@ -1,6 +1,6 @@
 """cache_logits: one teacher's logits on one block of views."""
 
-from erkt import models
+from erkt import artifacts, models
 from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin
 from erkt.cache.writer import write_block
@@ -19,7 +19,7 @@ def main(job: Job) -> str:
     name, block, per_block = job.cell["teacher"], int(job.cell["block"]), job.value("cache.views_per_block")
     numbers = range(block * per_block, (block + 1) * per_block)
     settings, train_list = job.settings("vsm", Views), paths.split_list(job.seed, "train")
-    weights = paths.teachers(job.seed) / name / paths.WEIGHTS_FILE
+    weights = paths.teachers(job.seed) / name / artifacts.WEIGHTS
     images = open_images(paths.PREPARED)
     train = images.subset(read_list(train_list))
     device, batch = choose(job.runtime), job.runtime.inference_batch
@@ -27,7 +27,7 @@ def main(job: Job) -> str:
     digests = (sha256_file(weights), images.sha256, sha256_file(train_list))
     origin = Origin(*digests, job.seed, as_dict(settings), list(images.classes))
     folder = paths.views(job.seed) / name / str(block)
-    write_block(folder, models.load(weights), data, numbers, origin, job.progress("views"))
+    write_block(folder, models.load(weights, images.classes), data, numbers, origin, job.progress("views"))
     return (
         f"{len(numbers)} views of {len(train)} images, {read_json(folder / 'manifest.json')['sha256'][:12]}"
     )

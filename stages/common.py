@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,11 +37,15 @@ class Job:
         self.name = f"{stage}@{self.label}" if cell else stage
         self.environment: Mapping[str, str] = os.environ
         self._params = read_params(paths.PARAMS)
-        self.key = declared.stage_key(stage, self.cell, self._params)
         self.runtime = self.settings("runtime", Runtime)
         self.run: tracking.Run
         self._shown: dict[str, Progress] = {}
         self._facts: dict[str, Any] = {}
+
+    @cached_property
+    def key(self) -> str:
+        """The sha256 of the cell's declared inputs as they are when this is first asked for."""
+        return declared.stage_key(self.stage, self.cell, self._params)
 
     @property
     def seed(self) -> int:
@@ -81,9 +86,9 @@ class Job:
     def keep_only(self, folder: Path, names: set[str]) -> None:
         """Remove what params no longer name from a gathered folder, so that its hash is a fresh clone's.
 
-        What is removed stays in DVC's cache and comes back with the params that named it.
+        What DVC made stays in its cache and comes back with the params that named it.
         """
-        for path in folder.iterdir():
+        for path in folder.iterdir() if folder.is_dir() else ():
             if path.name not in names | {".gitignore"}:
                 self.warn(f"removing {path}: params no longer name it")
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -99,15 +104,14 @@ class Job:
         return rows
 
     def note(self, facts: Mapping[str, Any]) -> None:
-        """Keep facts that no stage reads: in the stage's sidecar, and numbers among them in MLflow."""
+        """Keep facts that no stage reads in the stage's sidecar."""
         self._facts |= facts
-        self.run.metrics({name: float(value) for name, value in facts.items() if _is_number(value)})
 
     def write_records(self, path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of metrics with the stage's key as a list, the form that DVC plots reads; mirror them."""
         write_json(path, [{"stage": self.name, "key": self.key, **row} for row in rows])
         for row in rows:
-            numbers = {name: float(value) for name, value in row.items() if _is_number(value)}
+            numbers = {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
             prefix = f"{row['network']}." if len(rows) > 1 else ""
             self.run.metrics({f"{prefix}{name}": value for name, value in numbers.items()})
         self.run.artifact(path)
@@ -124,10 +128,6 @@ class Job:
         write_json(paths.environment(self.name), {**sidecar, "facts": self._facts})
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def read_params(path: Path) -> dict[str, Any]:
     """Return the whole of params.yaml, checked in full; raise ErktError naming what is wrong."""
     try:
@@ -140,9 +140,14 @@ def read_params(path: Path) -> dict[str, Any]:
     return dict(params)
 
 
-def run(main: Callable[[Job], str], coordinates: Sequence[str] = ()) -> None:
+def run(
+    main: Callable[[Job], str],
+    coordinates: Sequence[str] = (),
+    tidy: Callable[[Job], None] = lambda job: None,
+) -> None:
     """Run ``main`` as the stage of its module, with ``--<coordinate>`` on the command line; exit the process.
 
+    ``tidy`` runs first, before the stage's inputs get their key: it removes what params no longer name.
     ``main`` returns one line: what it made and how well. An ErktError ends in one line on stderr and status 1.
     """
     stage = Path(sys.argv[0]).stem
@@ -150,14 +155,15 @@ def run(main: Callable[[Job], str], coordinates: Sequence[str] = ()) -> None:
     for name in coordinates:
         parser.add_argument(f"--{name}", required=True)
     cell = vars(parser.parse_args())
-    sys.exit(_run(main, stage, cell))
+    sys.exit(_run(main, stage, cell, tidy))
 
 
-def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str]) -> int:
+def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str], tidy: Callable[[Job], None]) -> int:
     name = "@".join(filter(None, [stage, "-".join(cell.values())]))
     started = time.perf_counter()
     try:
         job = Job(stage, cell)
+        tidy(job)
         settings = job.settings("tracking", Tracking)
         with tracking.track(
             settings,

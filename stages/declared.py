@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from erkt.artifacts import MANIFEST
 from erkt.errors import ErktError
 from erkt.files import sha256_file
 from stages import paths
@@ -19,6 +20,8 @@ from stages import paths
 
 def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
     """Return the ``deps``, ``params`` and ``outs`` of one cell of a stage of dvc.yaml, names filled in."""
+    if not paths.PIPELINE.is_file():
+        raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
     pipeline = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))
     entry = pipeline["stages"][stage]
 
@@ -45,10 +48,11 @@ def look_up(params: Mapping[str, Any], key: str) -> Any:
 
 
 def stage_key(stage: str, cell: Mapping[str, str], params: Mapping[str, Any]) -> str:
-    """Return the sha256 of the stage's declared params and of the content of its declared dependencies."""
+    """Return the sha256 of the cell, its declared params and the content of its declared dependencies."""
     entry = stage_entry(stage, cell)
     inputs = {
         "stage": stage,
+        "cell": dict(cell),
         "params": {key: look_up(params, key) for key in entry["params"]},
         "deps": {path: _digest(Path(path)) for path in entry["deps"]},
     }
@@ -65,8 +69,8 @@ def _digest(path: Path) -> str:
         return sha256_file(path)
     if not path.is_dir():
         raise ErktError(f"{path}: missing; run the stage that makes it, or dvc pull")
-    if (path / "manifest.json").is_file():
-        return sha256_file(path / "manifest.json")
+    if (path / MANIFEST).is_file():
+        return sha256_file(path / MANIFEST)
     parts = sorted(
         (child.name, _digest(child))
         for child in path.iterdir()

@@ -1,6 +1,6 @@
 """distill: the student, from the teachers' cached logits or with the teachers beside it (Algorithm 1)."""
 
-from erkt import models, teaching
+from erkt import artifacts, models, teaching
 from erkt.batches import ViewBatches
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
@@ -30,7 +30,8 @@ def main(job: Job) -> str:
     model = models.build(job.settings("student", Network), images.classes, images.side, seed, job.environment)
     views, recipe, objective = job.settings("vsm", Views), settings.recipe, Objective(settings)
     count = len(cache.views) or recipe.epochs
-    _remove_stale(job, cache)
+    if views.erasing.fill not in ("black", model.card.mean):
+        job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
     data = ViewBatches(train, views, job.seed, count, recipe.batch_size, device)
     teach = None
     if objective.needs_teacher:
@@ -40,16 +41,17 @@ def main(job: Job) -> str:
     check = validation(model, val, job.runtime.inference_batch, device)
     rows = job.follow(fit(model, data, objective, recipe, seed, teach, check, job.progress("steps")))
 
-    models.save(model, paths.student(job.seed) / paths.WEIGHTS_FILE)
+    models.save(model, paths.student(job.seed) / artifacts.WEIGHTS)
     write_csv(paths.curves(f"{job.label}-student"), rows)
     job.run.artifact(paths.curves(f"{job.label}-student"))
     job.note(rows[-1])
     return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
 
 
-def _remove_stale(job: Job, cache: Cache) -> None:
+def remove_stale(job: Job) -> None:
+    """Remove teachers and blocks that params no longer name."""
     names = set(read_json(paths.ensemble(job.seed))["weights"])
-    blocks = {str(block) for block in cache.blocks}
+    blocks = {str(block) for block in job.settings("cache", Cache).blocks}
     job.keep_only(paths.teachers(job.seed), names)
     job.keep_only(paths.views(job.seed), {paths.ensemble(job.seed).name} | (names if blocks else set()))
     for name in names if blocks else ():
@@ -57,4 +59,4 @@ def _remove_stale(job: Job, cache: Cache) -> None:
 
 
 if __name__ == "__main__":
-    run(main, ["seed"])
+    run(main, ["seed"], remove_stale)

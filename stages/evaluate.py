@@ -1,6 +1,6 @@
 """evaluate: the student on the test list, beside the ensemble mixed from stored logits."""
 
-from erkt import evaluation, logits, models
+from erkt import artifacts, evaluation, logits, models
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
@@ -19,12 +19,12 @@ def main(job: Job) -> str:
     test = open_images(paths.PREPARED).subset(read_list(test_list))
     mixture = read_json(paths.ensemble(job.seed))
     folder, digest = paths.logits("test", job.seed), sha256_file(test_list)
-    job.keep_only(folder, {f"{name}.safetensors" for name in mixture["weights"]})
-    members = {
-        name: logits.load(folder / f"{name}.safetensors", digest, test.classes) for name in mixture["weights"]
-    }
+    members = {}
+    for name in mixture["weights"]:
+        network = read_json(paths.teachers(job.seed) / name / artifacts.MANIFEST)["sha256"]
+        members[name] = logits.load(folder / f"{name}.safetensors", network, digest, test.classes)
     teacher = combine(members, mixture["weights"], mixture["space"])
-    model = models.load(paths.student(job.seed) / paths.WEIGHTS_FILE)
+    model = models.load(paths.student(job.seed) / artifacts.WEIGHTS, test.classes)
     student = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
 
     result = evaluation.compare(student, teacher, test.labels, test.classes)
@@ -33,7 +33,7 @@ def main(job: Job) -> str:
         evaluation.predictions(test.keys, test.labels, student, teacher, test.classes),
     )
     write_csv(paths.per_class(job.label), evaluation.per_class(result))
-    rows = evaluation.headlines(result, model.parameters_count)
+    rows = evaluation.headlines(result, model.parameters_count, mixture["weights"])
     job.write_records(paths.metrics("evaluate", job.label), rows)
     confusion_figure(paths.confusion(job.label), result["confusion"], test.classes)
     job.run.artifact(paths.confusion(job.label))
@@ -41,5 +41,11 @@ def main(job: Job) -> str:
     return f"student OA {oa['student']:.2f} %, ensemble OA {oa['ensemble']:.2f} %, agreement {result['agreement']:.2f} %"
 
 
+def remove_stale(job: Job) -> None:
+    """Remove the logits of teachers that the ensemble no longer has."""
+    names = read_json(paths.ensemble(job.seed))["weights"]
+    job.keep_only(paths.logits("test", job.seed), {f"{name}.safetensors" for name in names})
+
+
 if __name__ == "__main__":
-    run(main, ["seed"])
+    run(main, ["seed"], remove_stale)

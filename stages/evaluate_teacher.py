@@ -1,6 +1,6 @@
 """evaluate_teacher: one teacher on the test list."""
 
-from erkt import logits, metrics, models
+from erkt import artifacts, logits, metrics, models
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
@@ -14,9 +14,9 @@ from stages.common import Job, run
 def main(job: Job) -> str:
     """Keep the teacher's test logits, which the ensemble mixes, and its metrics."""
     name, test_list = job.cell["teacher"], paths.split_list(job.seed, "test")
-    weights = paths.teachers(job.seed) / name / paths.WEIGHTS_FILE
+    weights = paths.teachers(job.seed) / name / artifacts.WEIGHTS
     test = open_images(paths.PREPARED).subset(read_list(test_list))
-    model = models.load(weights)
+    model = models.load(weights, test.classes)
     scores = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
     file = paths.logits("test", job.seed) / f"{name}.safetensors"
     logits.save(file, scores, sha256_file(weights), sha256_file(test_list), test.classes)

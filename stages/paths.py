@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from erkt.artifacts import ENSEMBLE
+
 PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 ARCHIVE = Path("data/archive")
 PREPARED = Path("data/prepared")
 SUMMARY = Path("metrics/summary.json")
 METRICS = Path("metrics")
-WEIGHTS_FILE = "weights.safetensors"
 
 
 def split_list(seed: int, part: str) -> Path:
@@ -33,7 +34,7 @@ def views(seed: int) -> Path:
 
 def ensemble(seed: int) -> Path:
     """Return the file with the ensemble's weights."""
-    return views(seed) / "ensemble.json"
+    return views(seed) / ENSEMBLE
 
 
 def student(seed: int) -> Path:

@@ -14,14 +14,19 @@ def main(job: Job) -> str:
         name: [read_records(paths.metrics("evaluate_teacher", f"{seed}-{name}"))[0] for seed in seeds]
         for name in names
     }
-    job.keep_only(paths.METRICS / "evaluate", {f"{seed}.json" for seed in seeds})
-    cells = {f"{seed}-{name}.json" for seed in seeds for name in teachers}
-    job.keep_only(paths.METRICS / "evaluate_teacher", cells)
     summary = summarize(results, teachers)
     write_json(paths.SUMMARY, summary)
     job.run.artifact(paths.SUMMARY)
     return f"{len(seeds)} run(s)\n{table(summary)}"
 
 
+def remove_stale(job: Job) -> None:
+    """Remove the metrics of seeds and teachers that params no longer name."""
+    seeds, names = list(job.value("seeds")), list(job.value("teachers"))
+    job.keep_only(paths.METRICS / "evaluate", {f"{seed}.json" for seed in seeds})
+    cells = {f"{seed}-{name}.json" for seed in seeds for name in names}
+    job.keep_only(paths.METRICS / "evaluate_teacher", cells)
+
+
 if __name__ == "__main__":
-    run(main)
+    run(main, (), remove_stale)

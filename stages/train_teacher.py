@@ -1,6 +1,6 @@
 """train_teacher: one teacher, one seed, on ``base`` views with its own recipe."""
 
-from erkt import logits, models
+from erkt import artifacts, logits, models
 from erkt.batches import ViewBatches
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
@@ -34,9 +34,9 @@ def main(job: Job) -> str:
     rows = job.follow(fit(model, data, Supervised(), recipe, seed, None, check, job.progress("steps")))
 
     folder = paths.teachers(job.seed) / name
-    models.save(model, folder / paths.WEIGHTS_FILE)
-    digest = sha256_file(folder / paths.WEIGHTS_FILE)
-    write_json(folder / "manifest.json", {"sha256": digest, "parameters": model.parameters_count})
+    models.save(model, folder / artifacts.WEIGHTS)
+    digest = sha256_file(folder / artifacts.WEIGHTS)
+    write_json(folder / artifacts.MANIFEST, {"sha256": digest, "parameters": model.parameters_count})
     scores = predict(model, val, job.runtime.inference_batch, device)
     logits.save(
         paths.logits("val", job.seed) / f"{name}.safetensors",

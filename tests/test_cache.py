@@ -10,7 +10,7 @@ import torch
 from made import CLASSES, RECIPE, batches, classifier
 from views_settings import TABLE_1 as VSM
 
-from erkt.cache.manifest import PROBE_TOLERANCE, Origin, probe, probe_difference
+from erkt.cache.manifest import Origin, probe, probe_difference, probe_tolerance
 from erkt.cache.online import OnlineTeachers
 from erkt.cache.reader import CachedTeachers, open_blocks
 from erkt.cache.verify import TOLERANCE, largest_difference
@@ -156,7 +156,7 @@ def test_pixels_that_replay_otherwise_are_refused(block: Path) -> None:
 def test_pixels_that_replay_within_rounding_warn(block: Path) -> None:
     manifest = read_json(block / "manifest.json")
     manifest["probe"]["sha256"] = "another device's"
-    manifest["probe"]["cells"][0] += PROBE_TOLERANCE / 2
+    manifest["probe"]["cells"][0] += probe_tolerance(16) / 2
     write_json(block / "manifest.json", manifest)
     warnings: list[str] = []
     open_blocks([block], batches(), ORIGIN, [0, 1], warnings.append)
@@ -167,8 +167,15 @@ def test_pixels_that_replay_within_rounding_warn(block: Path) -> None:
 def test_the_probe_knows_view_and_seed() -> None:
     here = probe(batches(), 0)
     assert probe_difference(here, probe(batches(), 0)) == 0
-    assert probe_difference(here, probe(batches(), 1)) > PROBE_TOLERANCE
-    assert probe_difference(here, probe(batches(seed=1), 0)) > PROBE_TOLERANCE
+    assert probe_difference(here, probe(batches(), 1)) > probe_tolerance(16)
+    assert probe_difference(here, probe(batches(seed=1), 0)) > probe_tolerance(16)
+
+
+def test_the_tolerance_lets_a_few_moved_pixels_pass_and_is_never_wide() -> None:
+    one_pixel_at_64 = 1 / (64 / 4) ** 2
+    assert one_pixel_at_64 < probe_tolerance(64) < 5 * one_pixel_at_64
+    assert probe_tolerance(256) == probe_tolerance(64) / 16
+    assert probe_tolerance(16) == probe_tolerance(32) == 0.02
 
 
 def test_a_logit_beyond_float16_is_an_error_not_an_infinity() -> None:
@@ -193,3 +200,6 @@ def test_verification_accepts_the_teacher_and_catches_another(block: Path) -> No
     stored = open_blocks([block], data, ORIGIN, [0, 1], refuse)
     assert largest_difference(classifier(1).eval(), data, stored, 2, 8) < TOLERANCE
     assert largest_difference(classifier(2).eval(), data, stored, 2, 8) > 10 * TOLERANCE
+    broken = classifier(1).eval()
+    broken.network.head.bias.data += float("nan")
+    assert largest_difference(broken, data, stored, 2, 8) > TOLERANCE

@@ -12,12 +12,12 @@ CLASSES = ("A b", "é")
 
 def test_logits_come_back_bit_for_bit(tmp_path: Path) -> None:
     logits.save(tmp_path / "x.safetensors", SCORES, "network", "images", CLASSES)
-    assert np.array_equal(logits.load(tmp_path / "x.safetensors", "images", CLASSES), SCORES)
+    assert np.array_equal(logits.load(tmp_path / "x.safetensors", "network", "images", CLASSES), SCORES)
 
 
 def test_an_empty_part_has_empty_logits(tmp_path: Path) -> None:
     logits.save(tmp_path / "x.safetensors", SCORES[:0], "network", "images", CLASSES)
-    assert logits.load(tmp_path / "x.safetensors", "images", CLASSES).shape == (0, 2)
+    assert logits.load(tmp_path / "x.safetensors", "network", "images", CLASSES).shape == (0, 2)
 
 
 def test_the_same_logits_make_the_same_bytes(tmp_path: Path) -> None:
@@ -29,10 +29,12 @@ def test_the_same_logits_make_the_same_bytes(tmp_path: Path) -> None:
 
 def test_logits_of_other_images_or_classes_are_refused(tmp_path: Path) -> None:
     logits.save(tmp_path / "x.safetensors", SCORES, "network", "images", CLASSES)
+    with pytest.raises(ErktError, match="belong to another teacher"):
+        logits.load(tmp_path / "x.safetensors", "another", "images", CLASSES)
     with pytest.raises(ErktError, match="belong to another list of images"):
-        logits.load(tmp_path / "x.safetensors", "others", CLASSES)
+        logits.load(tmp_path / "x.safetensors", "network", "others", CLASSES)
     with pytest.raises(ErktError, match="belong to other classes"):
-        logits.load(tmp_path / "x.safetensors", "images", CLASSES[::-1])
+        logits.load(tmp_path / "x.safetensors", "network", "images", CLASSES[::-1])
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: b"", lambda data: b"\xff" * 40])
@@ -41,8 +43,8 @@ def test_damaged_logits_are_refused_in_one_line(tmp_path: Path, damage: object) 
     logits.save(path, SCORES, "network", "images", CLASSES)
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(ErktError, match="cannot be read as logits") as caught:
-        logits.load(path, "images", CLASSES)
+        logits.load(path, "network", "images", CLASSES)
     assert "\n" not in str(caught.value)
     path.unlink()
     with pytest.raises(ErktError, match="cannot be read as logits"):
-        logits.load(path, "images", CLASSES)
+        logits.load(path, "network", "images", CLASSES)

@@ -94,7 +94,7 @@ def test_a_network_without_drop_path_says_so() -> None:
 def test_a_saved_network_comes_back_with_its_card_and_its_logits(tmp_path: Path) -> None:
     model = models.build(NETWORK, CLASSES, 64, 5, {}).eval()
     models.save(model, tmp_path / "w.safetensors")
-    back = models.load(tmp_path / "w.safetensors")
+    back = models.load(tmp_path / "w.safetensors", CLASSES)
     assert back.card == model.card
     assert back.card.classes == CLASSES
     assert not back.training
@@ -121,12 +121,15 @@ def test_damaged_or_foreign_weights_are_refused(tmp_path: Path) -> None:
     models.save(models.build(NETWORK, CLASSES, 64, 5, {}), path)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ErktError, match="cannot be read as weights"):
-        models.load(path)
+        models.load(path, CLASSES)
+    models.save(models.build(NETWORK, CLASSES, 64, 5, {}), path)
+    with pytest.raises(ErktError, match="knows other classes"):
+        models.load(path, CLASSES[::-1])
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(ErktError, match="carry no card"):
-        models.load(path)
+        models.load(path, CLASSES)
     with pytest.raises(ErktError, match="cannot be read as weights"):
-        models.load(tmp_path / "absent")
+        models.load(tmp_path / "absent", CLASSES)
 
 
 def test_the_card_is_plain_json(tmp_path: Path) -> None:
@@ -135,3 +138,20 @@ def test_the_card_is_plain_json(tmp_path: Path) -> None:
         card = json.loads(file.metadata()["card"])
     assert card["classes"] == list(CLASSES)
     assert (card["arch"], card["side"], card["source"]) == ("test_resnet", 64, "random")
+
+
+def test_a_rate_of_zero_is_zero_also_where_timm_has_another_default() -> None:
+    model = models.build(replace(NETWORK, arch="ghostnet_050"), CLASSES, 64, 0, {})
+    assert timm.create_model("ghostnet_050").drop_rate == 0.2
+    assert model.network.drop_rate == 0.0
+
+
+def test_a_network_of_a_fixed_size_says_so_before_training() -> None:
+    with pytest.raises(ErktError, match="vit_tiny_patch16_224: does not take images of 64 pixels"):
+        models.build(replace(NETWORK, arch="vit_tiny_patch16_224"), CLASSES, 64, 0, {})
+
+
+def test_only_safetensors_are_read(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(b"anything")
+    with pytest.raises(ErktError, match=r"\.safetensors files alone"):
+        models.build(from_file(tmp_path / "w.pth", None), CLASSES, 64, 0, {"HERE": str(tmp_path)})

@@ -39,7 +39,8 @@ def test_the_summary_has_its_numbers_and_follows_from_the_predictions(clone: Clo
         assert summary[who]["oa"]["std"] is None
         assert summary[who]["oa"]["runs"] == 1
     assert set(summary["teachers"]) == set(TEACHERS)
-    members = [summary["teachers"][name]["parameters"] for name in TEACHERS]
+    weights = json.loads((clone.folder / "data/views/0/ensemble.json").read_text())["weights"]
+    members = [summary["teachers"][name]["parameters"] for name in TEACHERS if weights[name] > 0]
     assert summary["ensemble"]["parameters"] == sum(members)
     gap = summary["ensemble"]["oa"]["mean"] - summary["student"]["oa"]["mean"]
     assert summary["gap"]["mean"] == pytest.approx(gap)
@@ -136,6 +137,23 @@ def test_what_was_made_before_comes_back_without_running(clone: Clone) -> None:
     assert clone.change(change) == set()
 
 
+def test_every_cell_has_a_key_of_its_own_and_stale_files_change_none(clone: Clone) -> None:
+    keys = {
+        path.name: json.loads(path.read_text())["key"]
+        for path in (clone.folder / "metrics/environment").iterdir()
+    }
+    assert len(keys) >= 13
+    assert len(set(keys.values())) == len(keys)
+    stale = clone.folder / "data/teachers/0/stale"
+    stale.mkdir()
+    (stale / "file").write_text("left behind")
+    done = clone.python("-m", "stages.search_weights", "--seed", "0")
+    assert done.returncode == 0, done.stderr
+    assert "removing data/teachers/0/stale" in done.stderr
+    sidecar = clone.folder / "metrics/environment/search_weights-0.json"
+    assert json.loads(sidecar.read_text())["key"] == keys[sidecar.name]
+
+
 def test_bad_params_stop_every_stage_in_one_line(clone: Clone) -> None:
     path = clone.folder / "params.yaml"
     good = path.read_text()
@@ -158,7 +176,7 @@ def test_verify_accepts_the_cache_and_summary_prints_the_table(clone: Clone) -> 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("logits differ by at most") == len(TEACHERS)
     shown = clone.python("-m", "erkt", "summary")
-    assert "student (distilled)" in shown.stdout
+    assert "ensemble of teachers" in shown.stdout
 
 
 def test_logits_of_another_teacher_are_refused_by_distill(clone: Clone) -> None:

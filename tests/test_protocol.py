@@ -91,6 +91,8 @@ def change(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("dataset.source", "archive", r"dataset: the block 'scenes' belongs to source: scenes"),
         ("dataset.sha256", "00", r"sha256 must be 64"),
         ("student.weights.source", "file", r"location belongs to source: file"),
+        ("runtime.inference_batch", 61, r"runtime: inference_batch must be even"),
+        ("teachers", {"student": demo()["teachers"]["resnet"]}, r"teachers: 'student' is the name"),
         ("runtime.device", "tpu", r"runtime\.device: text \('tpu'\) is not one of"),
     ],
 )

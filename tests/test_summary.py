@@ -8,7 +8,7 @@ from erkt.summary import spread, summarize, table
 def result(student: float, ensemble: float) -> list[dict]:
     return [
         {"network": "student", "oa": student, "gap": ensemble - student, "parameters": 1_000_000},
-        {"network": "ensemble", "oa": ensemble},
+        {"network": "ensemble", "oa": ensemble, "weights": {"a": 0.4, "b": 0.6, "idle": 0.0}},
     ]
 
 
@@ -21,6 +21,7 @@ def test_a_summary_gathers_the_seeds() -> None:
     teachers = {
         "a": [{"oa": 80.0, "parameters": 2_000_000}, {"oa": 84.0, "parameters": 2_000_000}],
         "b": [{"oa": 90.0, "parameters": 3_500_000}, {"oa": 90.0, "parameters": 3_500_000}],
+        "idle": [{"oa": 9.0, "parameters": 9}, {"oa": 9.0, "parameters": 9}],
     }
     summary = summarize([result(90, 92), result(93, 94)], teachers)
     assert summary["student"]["oa"] == {"mean": 91.5, "std": pytest.approx(4.5**0.5), "runs": 2}
@@ -30,6 +31,8 @@ def test_a_summary_gathers_the_seeds() -> None:
     lines = table(summary).splitlines()
     assert [line.split()[-3:] for line in lines[1:3]] == [["82.00", "±", "2.83"], ["90.00", "±", "0.00"]]
     assert lines[-1] == "student below ensemble by 1.50 points; 2 runs"
+    better = summarize([result(92, 90)], {name: rows[:1] for name, rows in teachers.items()})
+    assert table(better).splitlines()[-1] == "student above ensemble by 2.00 points; 1 run"
 
 
 def test_student_and_ensemble_are_compared_image_by_image() -> None:

@@ -17,9 +17,6 @@ from erkt.batches import ViewBatches
 
 PROBE_PAIRS = 4
 PROBE_CELLS = 4
-PROBE_TOLERANCE = 2e-3
-"""Largest difference of a probe's cell means (in [0, 1]) that another device's rounding may cause: one
-nearest-neighbour tie that falls the other way moves one pixel, at 64 px 1/256 of a cell."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,15 @@ def probe(data: ViewBatches, number: int) -> dict[str, Any]:
         "sha256": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
         "cells": [round(value, 6) for value in cells],
     }
+
+
+def probe_tolerance(side: int) -> float:
+    """Return the largest difference of a cell's mean, in [0, 1], that another device's rounding may cause.
+
+    A nearest-neighbour tie that falls the other way moves a pixel by up to 1; four of them in one cell pass,
+    and never more than 0.02, far below what other draws or images make.
+    """
+    return min(0.02, 4 * (PROBE_CELLS / side) ** 2)
 
 
 def probe_difference(stored: dict[str, Any], replayed: dict[str, Any]) -> float:

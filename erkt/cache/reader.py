@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from erkt.artifacts import MANIFEST
 from erkt.batches import Batch, ViewBatches
-from erkt.cache.manifest import PROBE_TOLERANCE, Origin, probe, probe_difference
+from erkt.cache.manifest import Origin, probe, probe_difference, probe_tolerance
 from erkt.errors import ErktError
 from erkt.files import read_json, sha256_file
 from erkt.losses.mixture import mix
@@ -43,7 +44,7 @@ def open_blocks(
     """
     found: dict[int, NDArray[np.float16]] = {}
     for folder in folders:
-        manifest = read_json(folder / "manifest.json")
+        manifest = read_json(folder / MANIFEST)
         _check_origin(folder, manifest, origin)
         logits = _open(folder, manifest, (len(data.subset), len(origin.classes)))
         _check_probe(folder, manifest, data, warn)
@@ -79,7 +80,7 @@ def _open(folder: Path, manifest: dict[str, Any], shape: tuple[int, int]) -> NDA
 def _check_probe(folder: Path, manifest: dict[str, Any], data: ViewBatches, warn: Warn) -> None:
     stored = manifest["probe"]
     difference = probe_difference(stored, probe(data, stored["view"]))
-    if difference > PROBE_TOLERANCE:
+    if difference > probe_tolerance(data.subset.side):
         raise ErktError(f"{folder}: view {stored['view']} replays with other pixels than it was made with")
     if difference:
         warn(

@@ -33,5 +33,6 @@ def largest_difference(
         images = data.batch(view, positions).images.contiguous(memory_format=torch.channels_last)
         again = teacher(images).float().cpu().numpy()
         kept = stored[number].astype(np.float32)
-        worst = max(worst, float(np.abs(again - kept[positions]).max() / kept.std()))
+        difference = float(np.abs(again - kept[positions]).max() / kept.std())
+        worst = max(worst, difference if np.isfinite(difference) else np.inf)
     return worst

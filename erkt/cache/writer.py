@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erkt.artifacts import MANIFEST
 from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin, probe
 from erkt.errors import ErktError
@@ -65,4 +66,4 @@ def write_block(
         "probe": probe(data, views[0]),
         "versions": {"torch": torch.__version__, "device": data.device.type},
     }
-    write_json(folder / "manifest.json", manifest)
+    write_json(folder / MANIFEST, manifest)

@@ -6,6 +6,7 @@ the exit status. Only the module of the command that runs is imported.
 
 import argparse
 import importlib
+import importlib.util
 import sys
 
 from erkt.errors import ErktError
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="COMMAND --help says more")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if importlib.util.find_spec("stages") is None:
+        sys.exit("error: no stages here; run this in the root of the repository")
     module = importlib.import_module(f"erkt.cli.{chosen.command}")
     own = argparse.ArgumentParser(prog=f"python -m erkt {chosen.command}", description=module.__doc__)
     module.arguments(own)

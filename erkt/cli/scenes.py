@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from erkt.data.contact_sheet import contact_sheet
+from erkt.errors import ErktError
+from erkt.files import replace_whole
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -16,6 +18,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Render and write the sheet."""
-    contact_sheet(options.columns, options.side, options.seed).save(options.picture, optimize=True)
+    if options.picture.suffix.lower() != ".png":
+        raise ErktError(f"{options.picture}: the picture is a PNG, name it so")
+    with replace_whole(options.picture) as temporary:
+        contact_sheet(options.columns, options.side, options.seed).save(temporary, optimize=True)
     print(options.picture)
     return 0

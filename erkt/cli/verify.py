@@ -26,6 +26,8 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Check every seed and teacher; a difference beyond rounding gives status 1."""
     protocol = check(read_params(paths.PARAMS), str(paths.PARAMS))
+    if min(options.views, options.pairs) < 1:
+        raise ErktError("--views and --pairs must be at least 1, or nothing is checked")
     if not protocol.cache.blocks:
         raise ErktError("cache.blocks is empty: the teachers run online, nothing is stored")
     worst = 0.0

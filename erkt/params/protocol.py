@@ -42,6 +42,8 @@ class Protocol:
     tracking: Tracking
 
     def __post_init__(self) -> None:
+        if "student" in self.teachers:
+            raise ErktError("teachers: 'student' is the name of the student's files; choose another")
         self._check_ensemble()
         self._check_cache()
 
@@ -67,7 +69,8 @@ class Protocol:
         views, epochs = len(self.cache.views), self.distill.recipe.epochs
         if views > epochs:
             raise ErktError(
-                f"cache: {views} views for {epochs} epochs of distillation; more views than epochs"
+                f"cache: {views} views for {epochs} epochs: more views than epochs; "
+                "remove blocks or raise distill.recipe.epochs"
             )
         if self.cache.blocks and sorted(self.cache.blocks) != list(range(len(self.cache.blocks))):
             raise ErktError(f"cache.blocks: expected 0 to {len(self.cache.blocks) - 1}, each once")

@@ -9,14 +9,14 @@ from erkt.schema import Between
 
 @dataclass(frozen=True)
 class Recipe:
-    """``batch_size`` is even, since CutMix pairs stay together.
+    """``batch_size`` is even, since CutMix pairs stay together, and at least 4, so that none has one image alone.
 
     The rate rises linearly over ``warmup_epochs`` and then falls to 0 along half a cosine, step by step.
     ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32.
     """
 
     epochs: Annotated[int, Between(1)]
-    batch_size: Annotated[int, Between(2)]
+    batch_size: Annotated[int, Between(4)]
     learning_rate: Annotated[float, Between(0, above=True)]
     weight_decay: Annotated[float, Between(0)]
     warmup_epochs: Annotated[int, Between(0)]

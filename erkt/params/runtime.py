@@ -3,13 +3,23 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from erkt.errors import ErktError
 from erkt.schema import Between
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """``device: auto`` takes a GPU if there is one; ``threads: null`` leaves the choice to torch."""
+    """``device: auto`` takes a GPU if there is one; ``threads: null`` leaves the choice to torch.
+
+    ``inference_batch`` is even, since CutMix pairs stay together.
+    """
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Between(1)] | None
     inference_batch: Annotated[int, Between(2)]
+
+    def __post_init__(self) -> None:
+        if self.inference_batch % 2:
+            raise ErktError(
+                f"inference_batch must be even, since pairs stay together, found {self.inference_batch}"
+            )
