@@ -13,7 +13,7 @@ from torch import Tensor
 
 from erkt.data.images import Subset
 from erkt.params.views import Views
-from erkt.views.pairs import batches
+from erkt.views.pairs import batches, in_order
 from erkt.views.view import View
 
 
@@ -55,12 +55,7 @@ class ViewBatches:
 
     def in_order(self, number: int) -> list[NDArray[np.int64]]:
         """Return the positions of view ``number`` as whole pairs in the order of the list, in batches."""
-        partners = self.view(number).partners
-        places = np.arange(len(partners))
-        firsts = places[places < partners]
-        alone = places[places == partners]
-        flat = np.concatenate([np.stack([firsts, partners[firsts]], axis=1).ravel(), alone])
-        return np.split(flat, range(self.batch_size, len(flat), self.batch_size))
+        return in_order(self.view(number).partners, self.batch_size)
 
     def batch(self, view: View, positions: NDArray[np.int64]) -> Batch:
         """Return the batch of ``view`` at ``positions``, which must be whole pairs."""

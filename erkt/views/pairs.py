@@ -37,16 +37,33 @@ def batches(partners: Positions, seed: int, epoch: int, batch_size: int) -> list
         raise ErktError(
             f"batch size {batch_size}: a batch holds whole pairs, choose an even number, at least 2"
         )
-    everyone = np.arange(len(partners))
-    first = everyone[everyone < partners]
-    first = first[stream(seed, "order", epoch).permutation(len(first))]
-    order = np.concatenate(
-        [np.stack([first, partners[first]], axis=1).ravel(), everyone[everyone == partners]]
-    )
-    cuts = list(range(batch_size, len(order), batch_size))
-    if cuts and len(order) - cuts[-1] < batch_size // 2:
+    first = _first(partners)
+    flat = _flat(partners, first[stream(seed, "order", epoch).permutation(len(first))])
+    cuts = list(range(batch_size, len(flat), batch_size))
+    if cuts and len(flat) - cuts[-1] < batch_size // 2:
         cuts.pop()
-    return [np.asarray(batch) for batch in np.split(order, cuts)]
+    return [np.asarray(batch) for batch in np.split(flat, cuts)]
+
+
+def in_order(partners: Positions, batch_size: int) -> list[Positions]:
+    """Return every sample once in batches of at most ``batch_size`` (even), pairs by their first position.
+
+    For passes that do not train: neighbours in the list are read together.
+    """
+    flat = _flat(partners, _first(partners))
+    return np.split(flat, range(batch_size, len(flat), batch_size))
+
+
+def _first(partners: Positions) -> Positions:
+    everyone = np.arange(len(partners))
+    return everyone[everyone < partners]
+
+
+def _flat(partners: Positions, first: Positions) -> Positions:
+    """Return the pairs that begin with ``first`` in its order, then the sample without a partner."""
+    everyone = np.arange(len(partners))
+    pairs = np.stack([first, partners[first]], axis=1)
+    return np.concatenate([pairs.ravel(), everyone[everyone == partners]])
 
 
 def places(partners: Positions, batch: Positions) -> Positions:
