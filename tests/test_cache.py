@@ -203,3 +203,18 @@ def test_verification_accepts_the_teacher_and_catches_another(block: Path) -> No
     broken = classifier(1).eval()
     broken.network.head.bias.data += float("nan")
     assert largest_difference(broken, data, stored, 2, 8) > TOLERANCE
+
+
+def test_epochs_show_the_views_in_turn_and_a_repeated_view_in_another_order() -> None:
+    shown = [batches(views=2).epoch(epoch) for epoch in range(4)]
+    assert [view.number for view, _ in shown] == [0, 1, 0, 1]
+    assert len({tuple(np.concatenate(order).tolist()) for _, order in shown}) == 4
+
+
+def test_pixels_that_replay_beyond_rounding_are_refused(block: Path) -> None:
+    manifest = read_json(block / "manifest.json")
+    manifest["probe"]["sha256"] = "another device's"
+    manifest["probe"]["cells"][0] += probe_tolerance(16) * 1.5
+    write_json(block / "manifest.json", manifest)
+    with pytest.raises(ErktError, match="replays with other pixels"):
+        open_blocks([block], batches(), ORIGIN, [0, 1], refuse)

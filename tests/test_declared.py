@@ -80,3 +80,11 @@ def test_light_stages_import_no_torch() -> None:
     for stage in ("download", "prepare", "split", "search_weights", "summarize"):
         for file in closure(Path(f"stages/{stage}.py")) | {"stages/common.py", *NEUTRAL} - {"erkt/device.py"}:
             assert "import torch" not in (ROOT / file).read_text(encoding="utf-8"), f"{stage}: {file}"
+
+
+def test_no_uncached_output_switches_the_run_cache_off() -> None:
+    """DVC keeps no run-cache of a stage with an uncached output that is neither a plot nor a metric."""
+    for stage, entry in STAGES.items():
+        for out in entry.get("outs", []):
+            options = next(iter(out.values())) if isinstance(out, dict) else {}
+            assert options.get("cache", True), f"{stage}: {out}"

@@ -11,6 +11,7 @@ from erkt.engine import fit, learning_rate
 from erkt.errors import ErktError
 from erkt.inference import predict, validation
 from erkt.losses.supervised import Supervised
+from erkt.seeds import derive
 
 
 def test_the_rate_rises_over_the_warm_up_and_falls_along_half_a_cosine() -> None:
@@ -131,3 +132,22 @@ def test_a_network_normalises_its_own_input() -> None:
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
     torch.testing.assert_close(model(images), model.network((images - mean) / std))
+
+
+def test_every_step_seeds_torch_from_its_seed_and_number() -> None:
+    model, heard = classifier(), []
+    model.register_forward_pre_hook(lambda *_: heard.append(torch.initial_seed()))
+    list(fit(model, batches(), Supervised(), RECIPE, 3))
+    assert heard == [derive(3, "step", step) for step in range(8)]
+
+
+def test_every_epoch_trains_in_training_mode_whatever_validation_leaves_behind() -> None:
+    model, modes = classifier().eval(), []
+    model.network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
+
+    def check() -> dict[str, float]:
+        model.eval()
+        return {}
+
+    list(fit(model, batches(), Supervised(), RECIPE, 0, validate=check))
+    assert modes == [True] * 8

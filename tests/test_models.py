@@ -155,3 +155,9 @@ def test_only_safetensors_are_read(tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(b"anything")
     with pytest.raises(ErktError, match=r"\.safetensors files alone"):
         models.build(from_file(tmp_path / "w.pth", None), CLASSES, 64, 0, {"HERE": str(tmp_path)})
+
+
+def test_the_card_holds_the_statistics_of_the_architecture() -> None:
+    card = models.build(replace(NETWORK, arch="resnet10t"), CLASSES, 64, 0, {}).card
+    assert card.mean == (0.485, 0.456, 0.406)
+    assert card.std == (0.229, 0.224, 0.225)

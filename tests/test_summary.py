@@ -56,3 +56,8 @@ def test_student_and_ensemble_are_compared_image_by_image() -> None:
     table_rows = evaluation.per_class(compared)
     assert table_rows[0]["student_recall"] == 50
     assert table_rows[1]["ensemble_precision"] == 100
+
+
+def test_the_gap_is_what_the_student_lacks() -> None:
+    right = np.eye(2)
+    assert evaluation.compare(right[::-1], right, np.array([0, 1]), ["a", "b"])["gap"] == 100
