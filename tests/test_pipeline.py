@@ -123,8 +123,10 @@ def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:
 
 
 def test_no_blocks_run_the_teachers_online_and_leave_no_stale_block(clone: Clone) -> None:
+    """Evaluate is skipped where the student is the cached one to the last bit, as with equal teacher batches."""
     executed = clone.change(lambda params: params["cache"].update(blocks=[]))
-    assert executed == {"distill@0", "evaluate@0", "summarize"}
+    assert "distill@0" in executed
+    assert executed <= {"distill@0", "evaluate@0", "summarize"}
     assert not list((clone.folder / "data/views/0").rglob("logits.npy"))
     assert clone.repro() == set()
 
@@ -137,21 +139,26 @@ def test_what_was_made_before_comes_back_without_running(clone: Clone) -> None:
     assert clone.change(change) == set()
 
 
-def test_every_cell_has_a_key_of_its_own_and_stale_files_change_none(clone: Clone) -> None:
-    keys = {
-        path.name: json.loads(path.read_text())["key"]
-        for path in (clone.folder / "metrics/environment").iterdir()
-    }
-    assert len(keys) >= 13
-    assert len(set(keys.values())) == len(keys)
-    stale = clone.folder / "data/teachers/0/stale"
-    stale.mkdir()
-    (stale / "file").write_text("left behind")
-    done = clone.python("-m", "stages.search_weights", "--seed", "0")
-    assert done.returncode == 0, done.stderr
-    assert "removing data/teachers/0/stale" in done.stderr
+def test_every_cell_has_a_key_of_its_own(clone: Clone) -> None:
+    sidecars = list((clone.folder / "metrics/environment").iterdir())
+    assert len(sidecars) >= 13
+    assert len({json.loads(path.read_text())["key"] for path in sidecars}) == len(sidecars)
+
+
+def test_stale_files_do_not_enter_a_key(clone: Clone) -> None:
     sidecar = clone.folder / "metrics/environment/search_weights-0.json"
-    assert json.loads(sidecar.read_text())["key"] == keys[sidecar.name]
+    stale = clone.folder / "data/teachers/0/stale"
+    keys = []
+    for there in (False, True):
+        if there:
+            stale.mkdir()
+            (stale / "file").write_text("left behind")
+        done = clone.python("-m", "stages.search_weights", "--seed", "0")
+        assert done.returncode == 0, done.stderr
+        assert ("removing data/teachers/0/stale" in done.stderr) == there
+        keys.append(json.loads(sidecar.read_text())["key"])
+    assert not stale.exists()
+    assert keys[0] == keys[1]
 
 
 def test_bad_params_stop_every_stage_in_one_line(clone: Clone) -> None:
