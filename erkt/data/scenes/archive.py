@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -30,11 +31,20 @@ def write_archive(path: Path, per_class: int, side: int, seed: int) -> None:
     """
     if not 1 <= per_class <= 9999:
         raise ErktError(f"an archive of scenes holds 1 to 9999 pictures a class, not {per_class}")
-    with replace_whole(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for scene in CLASSES:
-            for index in range(per_class):
-                stored = io.BytesIO()
-                Image.fromarray(render(scene, seed, index, side)).save(stored, "PNG")
-                member = zipfile.ZipInfo(f"{scene}/{scene}_{index + 1:04d}.png", EPOCH)
-                member.external_attr = 0o644 << 16
-                archive.writestr(member, stored.getvalue())
+    wanted = [(scene, seed, index, side) for scene in CLASSES for index in range(per_class)]
+    with (
+        replace_whole(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
+        ProcessPoolExecutor() as pool,
+    ):
+        pictures = pool.map(_png, wanted, chunksize=25)
+        for (scene, _, index, _), picture in zip(wanted, pictures, strict=True):
+            member = zipfile.ZipInfo(f"{scene}/{scene}_{index + 1:04d}.png", EPOCH)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, picture)
+
+
+def _png(scene: tuple[str, int, int, int]) -> bytes:
+    stored = io.BytesIO()
+    Image.fromarray(render(*scene)).save(stored, "PNG")
+    return stored.getvalue()
