@@ -37,10 +37,11 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
 def headlines(result: dict[str, Any], parameters: int, weights: dict[str, float]) -> list[dict[str, Any]]:
     """Return one row each for student and ensemble, from ``compare``.
 
-    ``parameters`` are the student's, ``weights`` the ensemble's by member.
+    ``parameters`` are the student's, ``weights`` the ensemble's by member. DVC plots warns where a nested
+    value is missing from a row, so the student's is null.
     """
     student = {"network": "student", **headline(result["student"]), "parameters": parameters}
-    student |= {"agreement": result["agreement"], "gap": result["gap"]}
+    student |= {"agreement": result["agreement"], "gap": result["gap"], "weights": None}
     return [student, {"network": "ensemble", **headline(result["ensemble"]), "weights": weights}]
 
 

@@ -12,40 +12,7 @@ from typing import Any
 import yaml
 from closure import ROOT
 
-NETWORK = {
-    "arch": "test_byobnet",
-    "weights": {"source": "none", "location": None, "revision": None, "sha256": None},
-    "drop_rate": 0.0,
-    "drop_path_rate": 0.0,
-}
-RECIPE = {
-    "epochs": 1,
-    "batch_size": 8,
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "warmup_epochs": 0,
-    "precision": "fp32",
-}
-
-
-def tiny_params() -> dict[str, Any]:
-    """Return a protocol that runs in seconds: 70 images, two teachers, one block of one view."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["seeds"] = [0]
-    params["dataset"]["scenes"] = {"per_class": 5, "side": 32, "seed": 0}
-    params["prepare"]["side"] = 32
-    params["split"] = {"train_percent": 60, "val_percent": 33}
-    params["teachers"] = {
-        "one": {"network": dict(NETWORK), "recipe": dict(RECIPE)},
-        "two": {"network": dict(NETWORK, arch="test_efficientnet"), "recipe": dict(RECIPE)},
-    }
-    params["ensemble"] = {"search": "line", "lead": "one", "weights": None, "space": "logits"}
-    params["cache"] = {"blocks": [0], "views_per_block": 1}
-    params["student"] = dict(NETWORK)
-    params["distill"]["recipe"] = dict(RECIPE, epochs=2)
-    params["runtime"] = {"device": "cpu", "threads": 1, "inference_batch": 8}
-    params["tracking"]["enabled"] = False
-    return params
+TINY = ROOT / "tests/tiny.yaml"
 
 
 class Clone:
@@ -59,7 +26,7 @@ class Clone:
                 continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-        self.params = tiny_params()
+        self.params: dict[str, Any] = yaml.safe_load(TINY.read_text(encoding="utf-8"))
         self.write_params()
         self.git("init", "-q", ".")
         self.commit("start")

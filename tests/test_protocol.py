@@ -9,11 +9,11 @@ from erkt.errors import ErktError
 from erkt.params.protocol import check
 
 ROOT = Path(__file__).parents[1]
-FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+FILES = [ROOT / "params.yaml", ROOT / "tests/tiny.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
 
 
-def demo() -> dict[str, Any]:
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+def tiny() -> dict[str, Any]:
+    params: dict[str, Any] = yaml.safe_load((ROOT / "tests/tiny.yaml").read_text(encoding="utf-8"))
     return params
 
 
@@ -92,12 +92,12 @@ def change(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("dataset.sha256", "00", r"sha256 must be 64"),
         ("student.weights.source", "file", r"location belongs to source: file"),
         ("runtime.inference_batch", 61, r"runtime: inference_batch must be even"),
-        ("teachers", {"student": demo()["teachers"]["resnet"]}, r"teachers: 'student' is the name"),
+        ("teachers", {"student": tiny()["teachers"]["one"]}, r"teachers: 'student' is the name"),
         ("runtime.device", "tpu", r"runtime\.device: text \('tpu'\) is not one of"),
     ],
 )
 def test_a_wrong_protocol_is_refused_in_one_line(path: str, value: object, message: str) -> None:
-    params = demo()
+    params = tiny()
     change(path, value)(params)
     with pytest.raises(ErktError, match=message) as caught:
         check(params, "params.yaml")
@@ -105,7 +105,7 @@ def test_a_wrong_protocol_is_refused_in_one_line(path: str, value: object, messa
 
 
 def test_equal_sums_are_needed_of_given_weights() -> None:
-    params = demo()
+    params = tiny()
     params["ensemble"]["weights"] = dict.fromkeys(params["teachers"], 0.75)
     with pytest.raises(ErktError, match=rf"they sum to {0.75 * len(params['teachers']):g}, expected 1"):
         check(params, "params.yaml")
