@@ -154,7 +154,10 @@ def run(
     parser = argparse.ArgumentParser(prog=f"python -m stages.{stage}")
     for name in coordinates:
         parser.add_argument(f"--{name}", required=True)
-    cell = vars(parser.parse_args())
+    cell: dict[str, str] = vars(parser.parse_args())
+    for name in {"seed", "block"} & set(cell):
+        if not (cell[name].isascii() and cell[name].isdigit()):
+            parser.error(f"--{name} {cell[name]}: expected a whole number, 0 or more")
     sys.exit(_run(main, stage, cell, tidy))
 
 

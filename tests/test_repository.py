@@ -54,3 +54,11 @@ def test_nothing_imports_the_command_line() -> None:
             if file.parts[-2] != "stages":
                 assert "argparse" not in source, file
                 assert "params.yaml" not in re.sub(r'"""[\s\S]*?"""', "", source), file
+
+
+def test_a_coordinate_that_is_no_number_is_refused_without_a_traceback() -> None:
+    command = [sys.executable, "-m", "stages.split", "--seed", "first"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("--seed first: expected a whole number, 0 or more")
+    assert "Traceback" not in done.stderr
