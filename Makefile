@@ -5,10 +5,10 @@ BIN = $(abspath $(dir $(PY)))
 RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format params
+.PHONY: help setup demo test test-all lint format params
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)  ## make .venv and install the project with its tools
 
@@ -23,6 +23,9 @@ demo: setup  ## run the whole pipeline on the embedded scenes and print the resu
 	@$(RUN) python -m erkt summary
 
 test: setup  ## run the tests
+	$(RUN) python -m pytest -m "not slow"
+
+test-all: setup  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
 	$(RUN) python -m pytest
 
 lint: setup  ## check style, format and types

@@ -2,17 +2,19 @@
 
 The loop knows neither distillation nor caching: an objective turns logits into a loss, and ``teach`` says
 where a batch's teacher logits come from. Each step seeds torch from (seed, step), so that dropout and drop
-path need no saved state. Deliberately absent: Algorithm 1's accuracy on the test part after each epoch.
+path need no saved state, and training that goes on from a checkpoint ends with the same bits. Deliberately absent: Algorithm 1's accuracy on the test part after each epoch.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from erkt.batches import Batch, ViewBatches
+from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.errors import ErktError
 from erkt.models import Classifier
 from erkt.params.recipe import Recipe
@@ -48,6 +50,18 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
+@dataclass
+class _Place:
+    """How far training is: ``done`` batches of ``epoch``, ``step`` in all; the epoch's sums, earlier rows."""
+
+    epoch: int = 0
+    done: int = 0
+    step: int = 0
+    rate: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+
 def fit(
     model: Classifier,
     data: ViewBatches,
@@ -57,39 +71,83 @@ def fit(
     teach: Teach | None = None,
     validate: Callable[[], dict[str, float]] = dict,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
     ``teach`` maps a batch to teacher logits (B, C) and is called only if the objective needs them.
     ``validate`` runs after each epoch; what it returns joins the epoch's numbers.
-    ``on_step`` hears how many steps of how many are done. Raises ErktError at the first loss that is not
-    finite, with its epoch and step.
+    ``on_step`` hears how many steps of how many are done.
+    ``checkpoints`` hold weights, moments and place after a step; epochs that a restored one has behind it are
+    yielded again, from its records. With the same number of threads on the same CPU the end is the same, bit
+    for bit, as without the interruption.
+
+    Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
+    with weights that are not: the last one kept is good.
     """
     model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
     )
-    step = 0
-    for epoch in range(recipe.epochs):
-        view, order = data.epoch(epoch)
+    place, kept = _Place(), checkpoints.restore()
+    if kept is not None:
+        place = _restore(kept, model, optimizer)
+    yield from place.rows
+    while place.epoch < recipe.epochs:
+        view, order = data.epoch(place.epoch)
         model.train()
-        sums: dict[str, Tensor] = {}
-        for done, positions in enumerate(order):
-            rate = learning_rate(recipe, epoch + done / len(order))
+        for positions in order[place.done :]:
+            place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
             for group in optimizer.param_groups:
-                group["lr"] = rate
-            batch = data.batch(view, positions)
-            parts = _losses(model, batch, objective, recipe, derive(seed, "step", step), epoch, teach)
-            _check_finite(parts["loss"], epoch, step)
+                group["lr"] = place.rate
+            batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
+            parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach)
+            _check_finite(parts["loss"], place)
             optimizer.zero_grad(set_to_none=True)
             parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
             optimizer.step()
-            step += 1
+            place.step, place.done = place.step + 1, place.done + 1
             for name, part in parts.items():
-                sums[name] = sums.get(name, 0) + part.detach().double() * len(positions)
-            on_step(step, recipe.epochs * len(order))
-        means = {name: total.item() / len(data.subset) for name, total in sums.items()}
-        yield {"epoch": epoch + 1, "learning_rate": rate, **means, **validate()}
+                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
+            on_step(place.step, recipe.epochs * len(order))
+            checkpoints.after_step(lambda: _capture(model, optimizer, place))
+        means = {name: total.item() / len(data.subset) for name, total in place.sums.items()}
+        row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **validate()}
+        place.rows, place.sums = [*place.rows, row], {}
+        place.epoch, place.done = place.epoch + 1, 0
+        yield row
+
+
+def _capture(model: Classifier, optimizer: torch.optim.Optimizer, place: _Place) -> Checkpoint:
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for number, parameter in enumerate(model.parameters()):
+        for name, tensor in optimizer.state[parameter].items():
+            tensors[f"optimizer.{number}.{name}"] = tensor
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ErktError(
+            f"the weights are not finite after epoch {place.epoch + 1}, step {place.step}; "
+            "lower recipe.learning_rate"
+        )
+    state = {name: getattr(place, name) for name in ("epoch", "done", "step", "rate", "rows")}
+    return Checkpoint(tensors, state | {"sums": {name: total.item() for name, total in place.sums.items()}})
+
+
+def _restore(kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer) -> _Place:
+    weights = {name: tensor for name, tensor in kept.tensors.items() if name.startswith("model.")}
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
+    parameters = list(model.parameters())
+    for name in kept.tensors.keys() - weights.keys():
+        _, number, moment = name.split(".")
+        parameter, tensor = parameters[int(number)], kept.tensors[name]
+        # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar.
+        fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
+        optimizer.state[parameter][moment] = fitting
+    state: dict[str, Any] = dict(kept.state)
+    device = parameters[0].device
+    sums = {
+        name: torch.tensor(total, dtype=torch.double, device=device) for name, total in state["sums"].items()
+    }
+    return _Place(**(state | {"sums": sums}))
 
 
 def _losses(
@@ -111,8 +169,9 @@ def _losses(
     return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)
 
 
-def _check_finite(loss: Tensor, epoch: int, step: int) -> None:
+def _check_finite(loss: Tensor, place: _Place) -> None:
     if not torch.isfinite(loss):
         raise ErktError(
-            f"the loss is {loss.item()} at epoch {epoch + 1}, step {step + 1}; lower recipe.learning_rate"
+            f"the loss is {loss.item()} at epoch {place.epoch + 1}, step {place.step + 1}; "
+            "lower recipe.learning_rate"
         )

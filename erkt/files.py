@@ -138,5 +138,7 @@ def _beside(path: Path) -> Path:
 
 
 def _flush_to_disk(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        return  # a link to a file that DVC protects, which was on disk before
     with path.open("r+b") as file:
         os.fsync(file.fileno())

@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from erkt.artifacts import MANIFEST, WEIGHTS
 from erkt.errors import ErktError
-from erkt.files import replace_whole, sha256_file
+from erkt.files import read_json, replace_whole, sha256_file, write_json
 from erkt.locations import resolve
 from erkt.params.network import Network
 from erkt.schema import nearest
@@ -115,6 +116,25 @@ def load(path: Path, classes: tuple[str, ...]) -> Classifier:
     except RuntimeError as error:
         raise ErktError(f"{path}: does not fit timm's {card.arch}: {_first_line(error)}") from None
     return Classifier(network, card).eval()
+
+
+def save_folder(model: Classifier, folder: Path) -> str:
+    """Write the weights and a manifest with their sha256 to ``folder``; return that."""
+    save(model, folder / WEIGHTS)
+    digest = sha256_file(folder / WEIGHTS)
+    write_json(folder / MANIFEST, {"sha256": digest, "parameters": model.parameters_count})
+    return digest
+
+
+def load_folder(folder: Path, classes: tuple[str, ...]) -> Classifier:
+    """Return the network that ``save_folder`` wrote, in evaluation mode.
+
+    Raises ErktError if the weights are not those of the manifest, and as ``load`` does.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file() or sha256_file(path) != read_json(folder / MANIFEST).get("sha256"):
+        raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun the stage")
+    return load(path, classes)
 
 
 def _read_card(fields: dict[str, Any]) -> Card:

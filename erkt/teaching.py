@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from erkt.artifacts import ENSEMBLE, MANIFEST, WEIGHTS
+from erkt.artifacts import ENSEMBLE, MANIFEST
 from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin
 from erkt.cache.online import OnlineTeachers
 from erkt.cache.reader import CachedTeachers, open_blocks
 from erkt.engine import Teach
-from erkt.errors import ErktError
-from erkt.files import read_json, sha256_file
-from erkt.models import Classifier, load
+from erkt.files import read_json
+from erkt.models import Classifier, load_folder
 from erkt.params.cache import Cache
 from erkt.schema import as_dict
 
@@ -53,11 +52,5 @@ def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
 
 
 def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
-    """Return the teacher stored in ``folder``, on the device of ``data``, in evaluation mode.
-
-    Raises ErktError if the weights are not those of the manifest, or know other classes.
-    """
-    path = folder / WEIGHTS
-    if not path.is_file() or sha256_file(path) != read_json(folder / MANIFEST)["sha256"]:
-        raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun train_teacher")
-    return load(path, data.subset.classes).to(data.device).eval()
+    """Return the teacher stored in ``folder``, on the device of ``data``; ErktError as ``load_folder`` raises."""
+    return load_folder(folder, data.subset.classes).to(data.device)

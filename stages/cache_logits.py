@@ -19,19 +19,20 @@ def main(job: Job) -> str:
     name, block, per_block = job.cell["teacher"], int(job.cell["block"]), job.value("cache.views_per_block")
     numbers = range(block * per_block, (block + 1) * per_block)
     settings, train_list = job.settings("vsm", Views), paths.split_list(job.seed, "train")
-    weights = paths.teachers(job.seed) / name / artifacts.WEIGHTS
+    source = paths.teachers(job.seed) / name
     images = open_images(paths.PREPARED)
     train = images.subset(read_list(train_list))
     device, batch = choose(job.runtime), job.runtime.inference_batch
     data = ViewBatches(train, settings, job.seed, numbers.stop, batch, device)
-    digests = (sha256_file(weights), images.sha256, sha256_file(train_list))
+    teacher = models.load_folder(source, images.classes)
+    digests = (sha256_file(source / artifacts.WEIGHTS), images.sha256, sha256_file(train_list))
     origin = Origin(*digests, job.seed, as_dict(settings), list(images.classes))
     folder = paths.views(job.seed) / name / str(block)
-    write_block(folder, models.load(weights, images.classes), data, numbers, origin, job.progress("views"))
+    write_block(folder, teacher, data, numbers, origin, job.progress("views"), job.checkpoints)
     return (
         f"{len(numbers)} views of {len(train)} images, {read_json(folder / 'manifest.json')['sha256'][:12]}"
     )
 
 
 if __name__ == "__main__":
-    run(main, ["seed", "teacher", "block"])
+    run(main, ["seed", "teacher", "block"], long=True)

@@ -7,14 +7,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from erkt import lineage, tracking
+from erkt import inflight, lineage, stopping, tracking
 from erkt.errors import ErktError
 from erkt.files import write_json
 from erkt.params import protocol
@@ -22,7 +22,10 @@ from erkt.params.runtime import Runtime
 from erkt.params.tracking import Tracking
 from erkt.progress import Progress
 from erkt.schema import build
-from stages import declared, paths
+from stages import declared, locked, paths, resume
+
+if TYPE_CHECKING:
+    from erkt.checkpoints import FolderCheckpoints
 
 T = TypeVar("T")
 
@@ -38,7 +41,10 @@ class Job:
         self.environment: Mapping[str, str] = os.environ
         self._params = read_params(paths.PARAMS)
         self.runtime = self.settings("runtime", Runtime)
+        self.root = Path(self.environment.get("DVC_ROOT", ".")).resolve()
+        self.store = inflight.store(self.root, self.environment)
         self.run: tracking.Run
+        self.checkpoints: FolderCheckpoints
         self._shown: dict[str, Progress] = {}
         self._facts: dict[str, Any] = {}
 
@@ -120,6 +126,9 @@ class Job:
         """Write the key, what changes rounding at most, how long it took, and the facts noted."""
         packages = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")}
         sidecar: dict[str, Any] = {"stage": self.name, "key": self.key, "seconds": round(seconds, 1)}
+        if hasattr(self, "checkpoints"):
+            sidecar |= {"attempts": self.checkpoints.attempts}
+            sidecar["seconds"] = round(seconds + self.checkpoints.spent, 1)
         sidecar |= {"python": platform.python_version(), "machine": platform.machine(), "packages": packages}
         sidecar |= {"runtime": self.value("runtime")}
         if "torch" in sys.modules:
@@ -144,11 +153,14 @@ def run(
     main: Callable[[Job], str],
     coordinates: Sequence[str] = (),
     tidy: Callable[[Job], None] = lambda job: None,
+    *,
+    long: bool = False,
 ) -> None:
     """Run ``main`` as the stage of its module, with ``--<coordinate>`` on the command line; exit the process.
 
     ``tidy`` runs first, before the stage's inputs get their key: it removes what params no longer name.
-    ``main`` returns one line: what it made and how well. An ErktError ends in one line on stderr and status 1.
+    ``main`` returns one line: what it made and how well. A ``long`` one goes on from ``job.checkpoints``.
+    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130.
     """
     stage = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(prog=f"python -m stages.{stage}")
@@ -158,36 +170,73 @@ def run(
     for name in {"seed", "block"} & set(cell):
         if not (cell[name].isascii() and cell[name].isdigit()):
             parser.error(f"--{name} {cell[name]}: expected a whole number, 0 or more")
-    sys.exit(_run(main, stage, cell, tidy))
+    sys.exit(_run(main, stage, cell, tidy, long))
 
 
-def _run(main: Callable[[Job], str], stage: str, cell: Mapping[str, str], tidy: Callable[[Job], None]) -> int:
+def _run(
+    main: Callable[[Job], str],
+    stage: str,
+    cell: Mapping[str, str],
+    tidy: Callable[[Job], None],
+    long: bool,
+) -> int:
     name = "@".join(filter(None, [stage, "-".join(cell.values())]))
+    with stopping.listen(patient=long) as stop:
+        try:
+            if "DVC_STAGE" in os.environ:
+                stopping.die_with_parent()
+                if stopping.adopted_by_init(b"dvc"):
+                    raise ErktError("the dvc that started this has ended")
+            job = Job(stage, cell)
+            waiting = partial(job.warn, "another process runs this stage here; waiting for it to end")
+            with inflight.alone(paths.RUNNING / f"{name}.lock", waiting, lambda: stop.requested):
+                tidy(job)
+                inflight.collect(job.store, locked.holds)
+                line = _long(main, job, stop) if long else _tracked(main, job)
+        except ErktError as error:
+            print(f"error: {name}: {error}", file=sys.stderr)
+            return 1
+        except stopping.Stopped:
+            print(f"error: {name}: interrupted; what it had done is kept, dvc repro goes on", file=sys.stderr)
+            return 130
+        except KeyboardInterrupt:
+            print(f"error: {name}: interrupted", file=sys.stderr)
+            return 130
+        print(f"{job.name}: {line}", flush=True)
+        return 130 if stop.requested else 0
+
+
+def _tracked(main: Callable[[Job], str], job: Job) -> str:
+    """Run ``main`` with its mirror in MLflow, then write the sidecar."""
     started = time.perf_counter()
-    try:
-        job = Job(stage, cell)
-        tidy(job)
-        settings = job.settings("tracking", Tracking)
-        with tracking.track(
-            settings,
-            key=job.key,
-            stage=job.name,
-            params=job.declared_params(),
-            tags=lineage.git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
-            root=Path(os.environ.get("DVC_ROOT", ".")).resolve(),
-            environment=job.environment,
-            warn=job.warn,
-        ) as job.run:
-            try:
-                line = main(job)
-            finally:
-                job.close()
-        job.write_sidecar(time.perf_counter() - started)
-    except ErktError as error:
-        print(f"error: {name}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"error: {name}: interrupted", file=sys.stderr)
-        return 130
-    print(f"{job.name}: {line}", flush=True)
-    return 0
+    with tracking.track(
+        job.settings("tracking", Tracking),
+        key=job.key,
+        stage=job.name,
+        params=job.declared_params(),
+        tags=lineage.git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
+        root=job.root,
+        environment=job.environment,
+        warn=job.warn,
+    ) as job.run:
+        try:
+            line = main(job)
+        finally:
+            job.close()
+    job.write_sidecar(time.perf_counter() - started)
+    return line
+
+
+def _long(main: Callable[[Job], str], job: Job, stop: stopping.Stop) -> str:
+    """Run ``main`` from where an earlier run left it, or take the result that one left."""
+    from erkt.checkpoints import FolderCheckpoints  # torch: only long stages need it
+
+    state = inflight.State(job.store, job.name, job.key)
+    kept = FolderCheckpoints(state.folder, job.runtime.checkpoint_seconds, stop, job.warn)
+
+    def work() -> str:
+        job.checkpoints = kept
+        return _tracked(main, job)
+
+    outs = [*declared.outputs(job.stage, job.cell), paths.environment(job.name)]
+    return resume.run_or_take(state, outs, work, stop, job.warn)

@@ -17,9 +17,11 @@ from erkt.errors import ErktError
 from erkt.files import sha256_file
 from stages import paths
 
+_SECTIONS = ("deps", "params", "outs", "plots", "metrics")
+
 
 def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
-    """Return the ``deps``, ``params`` and ``outs`` of one cell of a stage of dvc.yaml, names filled in."""
+    """Return ``deps``, ``params``, ``outs``, ``plots``, ``metrics`` of a stage's cell of dvc.yaml, names filled in."""
     if not paths.PIPELINE.is_file():
         raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
     pipeline = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))
@@ -34,7 +36,14 @@ def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
             return {fill(key): fill(item) for key, item in value.items()}
         return [fill(item) for item in value] if isinstance(value, list) else value
 
-    return {key: fill(entry.get(key, [])) for key in ("deps", "params", "outs")}
+    return {key: fill(entry.get(key, [])) for key in _SECTIONS}
+
+
+def outputs(stage: str, cell: Mapping[str, str]) -> list[Path]:
+    """Return everything that the cell declares to make."""
+    entry = stage_entry(stage, cell)
+    listed = [out for section in _SECTIONS[2:] for out in entry[section]]
+    return [Path(next(iter(out)) if isinstance(out, dict) else out) for out in listed]
 
 
 def look_up(params: Mapping[str, Any], key: str) -> Any:

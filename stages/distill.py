@@ -1,6 +1,6 @@
 """distill: the student, from the teachers' cached logits or with the teachers beside it (Algorithm 1)."""
 
-from erkt import artifacts, models, teaching
+from erkt import models, teaching
 from erkt.batches import ViewBatches
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
@@ -39,9 +39,10 @@ def main(job: Job) -> str:
         source = teaching.Source(*teachers, images.sha256, sha256_file(train_list))
         teach = teaching.open_teachers(source, data, cache, job.warn)
     check = validation(model, val, job.runtime.inference_batch, device)
-    rows = job.follow(fit(model, data, objective, recipe, seed, teach, check, job.progress("steps")))
+    epochs = fit(model, data, objective, recipe, seed, teach, check, job.progress("steps"), job.checkpoints)
+    rows = job.follow(epochs)
 
-    models.save(model, paths.student(job.seed) / artifacts.WEIGHTS)
+    models.save_folder(model, paths.student(job.seed))
     write_csv(paths.curves(f"{job.label}-student"), rows)
     job.run.artifact(paths.curves(f"{job.label}-student"))
     job.note(rows[-1])
@@ -59,4 +60,4 @@ def remove_stale(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, ["seed"], remove_stale)
+    run(main, ["seed"], remove_stale, long=True)

@@ -24,7 +24,7 @@ def main(job: Job) -> str:
         network = read_json(paths.teachers(job.seed) / name / artifacts.MANIFEST)["sha256"]
         members[name] = logits.load(folder / f"{name}.safetensors", network, digest, test.classes)
     teacher = combine(members, mixture["weights"], mixture["space"])
-    model = models.load(paths.student(job.seed) / artifacts.WEIGHTS, test.classes)
+    model = models.load_folder(paths.student(job.seed), test.classes)
     student = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
 
     result = evaluation.compare(student, teacher, test.labels, test.classes)

@@ -14,12 +14,13 @@ from stages.common import Job, run
 def main(job: Job) -> str:
     """Keep the teacher's test logits, which the ensemble mixes, and its metrics."""
     name, test_list = job.cell["teacher"], paths.split_list(job.seed, "test")
-    weights = paths.teachers(job.seed) / name / artifacts.WEIGHTS
+    teacher = paths.teachers(job.seed) / name
     test = open_images(paths.PREPARED).subset(read_list(test_list))
-    model = models.load(weights, test.classes)
+    model = models.load_folder(teacher, test.classes)
     scores = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
     file = paths.logits("test", job.seed) / f"{name}.safetensors"
-    logits.save(file, scores, sha256_file(weights), sha256_file(test_list), test.classes)
+    network = sha256_file(teacher / artifacts.WEIGHTS)
+    logits.save(file, scores, network, sha256_file(test_list), test.classes)
     report = metrics.report(scores, test.labels, test.classes)
     row = {"network": f"teacher {name}", **headline(report), "parameters": model.parameters_count}
     job.write_records(paths.metrics("evaluate_teacher", job.label), [row])

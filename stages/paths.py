@@ -6,6 +6,8 @@ from erkt.artifacts import ENSEMBLE
 
 PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
+RUNNING = Path(".dvc/tmp/erkt")
 ARCHIVE = Path("data/archive")
 PREPARED = Path("data/prepared")
 SUMMARY = Path("metrics/summary.json")

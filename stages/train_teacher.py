@@ -1,12 +1,12 @@
 """train_teacher: one teacher, one seed, on ``base`` views with its own recipe."""
 
-from erkt import artifacts, logits, models
+from erkt import logits, models
 from erkt.batches import ViewBatches
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
 from erkt.engine import fit
-from erkt.files import sha256_file, write_json
+from erkt.files import sha256_file
 from erkt.inference import predict, validation
 from erkt.losses.supervised import Supervised
 from erkt.params.teacher import Teacher
@@ -31,12 +31,10 @@ def main(job: Job) -> str:
     model = models.build(settings.network, images.classes, images.side, seed, job.environment)
     data = ViewBatches(train, job.settings("base", Views), seed, recipe.epochs, recipe.batch_size, device)
     check = validation(model, val, job.runtime.inference_batch, device)
-    rows = job.follow(fit(model, data, Supervised(), recipe, seed, None, check, job.progress("steps")))
+    epochs = fit(model, data, Supervised(), recipe, seed, None, check, job.progress("steps"), job.checkpoints)
+    rows = job.follow(epochs)
 
-    folder = paths.teachers(job.seed) / name
-    models.save(model, folder / artifacts.WEIGHTS)
-    digest = sha256_file(folder / artifacts.WEIGHTS)
-    write_json(folder / artifacts.MANIFEST, {"sha256": digest, "parameters": model.parameters_count})
+    digest = models.save_folder(model, paths.teachers(job.seed) / name)
     scores = predict(model, val, job.runtime.inference_batch, device)
     logits.save(
         paths.logits("val", job.seed) / f"{name}.safetensors",
@@ -52,4 +50,4 @@ def main(job: Job) -> str:
 
 
 if __name__ == "__main__":
-    run(main, ["seed", "teacher"])
+    run(main, ["seed", "teacher"], long=True)

@@ -10,17 +10,21 @@ NEUTRAL = {
     "erkt/device.py",
     "erkt/errors.py",
     "erkt/files.py",
+    "erkt/inflight.py",
     "erkt/lineage.py",
     "erkt/params/protocol.py",
     "erkt/params/runtime.py",
     "erkt/params/tracking.py",
     "erkt/progress.py",
     "erkt/schema.py",
+    "erkt/stopping.py",
     "erkt/tracking.py",
     "erkt/tracking_store.py",
     "stages/common.py",
     "stages/declared.py",
+    "stages/locked.py",
     "stages/paths.py",
+    "stages/resume.py",
 }
 """Modules that cannot change a result, only refuse, show, record or name: no stage declares them."""
 

@@ -14,7 +14,7 @@ from erkt.cache.manifest import Origin, probe, probe_difference, probe_tolerance
 from erkt.cache.online import OnlineTeachers
 from erkt.cache.reader import CachedTeachers, open_blocks
 from erkt.cache.verify import TOLERANCE, largest_difference
-from erkt.cache.writer import view_logits, write_block
+from erkt.cache.writer import batch_logits, block_logits, write_block
 from erkt.engine import fit
 from erkt.errors import ErktError
 from erkt.files import read_json, write_json
@@ -62,10 +62,12 @@ def cached_in_batches_of(size: int | None) -> CachedTeachers:
     """Return two teachers' logits, cached in batches of ``size``, or in exactly the student's batches."""
     data, members = batches(batch_size=size or 8, views=2), []
     for seed in (1, 2):
-        views = {}
+        teacher, views = classifier(seed).eval(), {}
         for number in (0, 1):
             order = data.epoch(number)[1] if size is None else data.in_order(number)
-            views[number] = view_logits(classifier(seed), data, number, order)
+            views[number] = np.zeros((31, len(CLASSES)), np.float16)
+            for positions in order:
+                views[number][positions] = batch_logits(teacher, data, data.view(number), positions)
         members.append(views)
     return CachedTeachers(members, [0.25, 0.75], "logits")
 
@@ -182,7 +184,7 @@ def test_a_logit_beyond_float16_is_an_error_not_an_infinity() -> None:
     teacher = classifier(1)
     teacher.network.head.bias.data += 1e6
     with pytest.raises(ErktError, match="does not fit float16"):
-        view_logits(teacher, batches(), 0, batches().in_order(0))
+        block_logits(teacher, batches(), [0])
 
 
 def test_in_order_visits_whole_pairs_once() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +12,11 @@ from numpy.typing import NDArray
 from erkt.artifacts import MANIFEST
 from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin, probe
+from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.errors import ErktError
 from erkt.files import replace_whole, sha256_file, write_json
 from erkt.models import Classifier
-
-Order = Sequence[NDArray[np.int64]]
-
-
-@torch.inference_mode()
-def view_logits(teacher: Classifier, data: ViewBatches, number: int, order: Order) -> NDArray[np.float16]:
-    """Return the teacher's logits (N, C) on view ``number``; ``order`` lists whole pairs, every sample once.
-
-    Raises ErktError if a logit does not fit float16.
-    """
-    view = data.view(number)
-    teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
-    logits = np.empty((len(data.subset), len(teacher.card.classes)), np.float16)
-    for positions in order:
-        images = data.batch(view, positions).images
-        outputs = teacher(images.contiguous(memory_format=torch.channels_last)).half()
-        if not torch.isfinite(outputs).all():
-            raise ErktError(
-                f"a logit of {teacher.card.arch} on view {number} does not fit float16; it has diverged"
-            )
-        logits[positions] = outputs.cpu().numpy()
-    return logits
+from erkt.views.view import View
 
 
 def write_block(
@@ -45,17 +26,16 @@ def write_block(
     views: Sequence[int],
     origin: Origin,
     on_view: Callable[[int, int], None] = lambda done, total: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> None:
     """Write ``logits.npy`` (views, N, C) and ``manifest.json`` to ``folder``; the manifest comes last.
 
     The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is kept in
-    memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes.
+    memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes. ``checkpoints`` hold the part
+    that is done, to the batch. Raises ErktError if a logit does not fit float16.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    block = np.empty((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
-    for place, number in enumerate(views):
-        block[place] = view_logits(teacher, data, number, data.in_order(number))
-        on_view(place + 1, len(views))
+    block = block_logits(teacher, data, views, on_view, checkpoints)
     with replace_whole(folder / "logits.npy") as temporary:
         np.save(temporary, block, allow_pickle=False)
     manifest = {
@@ -67,3 +47,50 @@ def write_block(
         "versions": {"torch": torch.__version__, "device": data.device.type},
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def block_logits(
+    teacher: Classifier,
+    data: ViewBatches,
+    views: Sequence[int],
+    on_view: Callable[[int, int], None] = lambda done, total: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
+) -> NDArray[np.float16]:
+    """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
+    teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
+    block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
+    done_views, done_batches = 0, 0
+    kept = checkpoints.restore()
+    if kept is not None:
+        done_views, done_batches = kept.state["views"], kept.state["batches"]
+        block[: len(kept.tensors["logits"])] = kept.tensors["logits"].numpy()
+
+    for place in range(done_views, len(views)):
+        view, order = data.view(views[place]), data.in_order(views[place])
+        for batch in range(done_batches, len(order)):
+            block[place][order[batch]] = batch_logits(teacher, data, view, order[batch])
+            done = {"views": place, "batches": batch + 1}
+            checkpoints.after_step(
+                partial(Checkpoint, {"logits": torch.from_numpy(block[: place + 1])}, done)
+            )
+        done_batches = 0
+        on_view(place + 1, len(views))
+    return block
+
+
+@torch.inference_mode()
+def batch_logits(
+    teacher: Classifier, data: ViewBatches, view: View, positions: NDArray[np.int64]
+) -> NDArray[np.float16]:
+    """Return the logits (B, C) of a teacher in evaluation mode at ``positions``, whole pairs of ``view``.
+
+    Raises ErktError if one does not fit float16.
+    """
+    images = data.batch(view, positions).images
+    outputs = teacher(images.contiguous(memory_format=torch.channels_last)).half()
+    if not torch.isfinite(outputs).all():
+        raise ErktError(
+            f"a logit of {teacher.card.arch} on view {view.number} does not fit float16; it has diverged"
+        )
+    logits: NDArray[np.float16] = outputs.cpu().numpy()
+    return logits

@@ -11,12 +11,14 @@ from erkt.schema import Between
 class Runtime:
     """``device: auto`` takes a GPU if there is one; ``threads: null`` leaves the choice to torch.
 
-    ``inference_batch`` is even, since CutMix pairs stay together.
+    ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint every
+    ``checkpoint_seconds``; 0 keeps one after every step.
     """
 
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Between(1)] | None
     inference_batch: Annotated[int, Between(2)]
+    checkpoint_seconds: Annotated[float, Between(0)]
 
     def __post_init__(self) -> None:
         if self.inference_batch % 2:

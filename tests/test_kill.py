@@ -1,0 +1,148 @@
+"""Runs that are killed: what ``dvc repro`` makes afterwards is what an unbroken run makes, by one writer at a time."""
+
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pipeline import Clone
+
+CELLS = {
+    "train_teacher": "train_teacher@0-one",
+    "cache_logits": "cache_logits@0-one-0",
+    "distill": "distill@0",
+}
+LAST_OUT = {
+    "train_teacher": "curves/0-one.csv",
+    "cache_logits": "0/one/0/manifest.json",
+    "distill": "curves/0-student.csv",
+}
+KILLER = Path(__file__).parent / "killer"
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after a whole run; without its run-cache, so that nothing comes back but by running."""
+    made = Clone(tmp_path_factory.mktemp("unbroken"))
+    made.params["runtime"]["checkpoint_seconds"] = 0
+    made.write_params()
+    made.repro()
+    shutil.rmtree(made.folder / ".dvc/cache/runs")
+    return made
+
+
+class Broken:
+    """A copy of the unbroken clone in which one stage has not run yet."""
+
+    def __init__(self, unbroken: Clone, folder: Path, stage: str) -> None:
+        shutil.copytree(unbroken.folder, folder, symlinks=True)
+        self.clone = Clone.__new__(Clone)
+        self.clone.folder, self.clone.params = folder, unbroken.params
+        self.stage, self.cell, self.log = stage, CELLS[stage], folder.parent / "log"
+        self.expected = unbroken.outputs()
+        lock = yaml.safe_load((folder / "dvc.lock").read_text())
+        for out in lock["stages"].pop(self.cell)["outs"]:
+            path = folder / out["path"]
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+
+    def repro(self, **plan: Any) -> subprocess.CompletedProcess[str]:
+        """Run ``dvc repro`` of the stage, in a process group of its own, killed as ``plan`` says."""
+        kill = {"module": f"stages.{self.stage}", "event": "rename", "log": str(self.log), "signal": 9} | plan
+        code = "import os, runpy, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
+        code += "runpy.run_module('dvc', run_name='__main__')"
+        path = f"{KILLER}:{self.clone.folder}"
+        return self.clone.python(
+            "-c", code, self.cell, KILL=json.dumps(kill) if plan else "{}", PYTHONPATH=path
+        )
+
+    def assert_mended(self) -> str:
+        """Run ``dvc repro`` to its end; its results are those of the unbroken run. Return what it printed."""
+        done = self.repro(file="checkpoint.safetensors", count=-1, target="self")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.clone.outputs() == self.expected
+        assert self.clone.repro() == set()
+        writers = self.log.read_text().split() if self.log.exists() else []
+        assert writers == sorted(writers, key=writers.index), "two processes wrote checkpoints in turn"
+        return done.stdout + done.stderr
+
+    def states(self) -> list[str]:
+        return sorted(path.name for path in (self.clone.folder / ".inflight").glob("*-*/*"))
+
+
+MOMENTS = {
+    "first checkpoint": ("checkpoint.safetensors", 1),
+    "third checkpoint": ("checkpoint.safetensors", 3),
+    "last output": (None, 1),
+    "marker": ("finished.json", 1),
+}
+ALWAYS = {
+    ("train_teacher", "third checkpoint", "group"),
+    ("cache_logits", "third checkpoint", "self"),
+    ("distill", "third checkpoint", "parent"),
+    ("distill", "marker", "self"),
+}
+CASES = [
+    pytest.param(*case, marks=[] if case in ALWAYS else pytest.mark.slow, id="-".join(case).replace(" ", "_"))
+    for case in [
+        (stage, moment, target)
+        for stage in CELLS
+        for moment in MOMENTS
+        for target in ("self", "parent", "group")
+    ]
+]
+
+
+@pytest.mark.parametrize(("stage", "moment", "target"), CASES)
+def test_sigkill_of_stage_dvc_or_group(
+    unbroken: Clone, tmp_path: Path, stage: str, moment: str, target: str
+) -> None:
+    broken = Broken(unbroken, tmp_path / "clone", stage)
+    file, count = MOMENTS[moment]
+    done = broken.repro(file=file or LAST_OUT[stage], count=count, target=target)
+    assert done.returncode != 0, f"nothing was killed: {done.stdout}{done.stderr}"
+    broken.assert_mended()
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param(stage, marks=[] if stage == "distill" else pytest.mark.slow) for stage in CELLS]
+)
+def test_sigkill_of_dvc_before_it_writes_its_lock(unbroken: Clone, tmp_path: Path, stage: str) -> None:
+    broken = Broken(unbroken, tmp_path / "clone", stage)
+    done = broken.repro(event="open", file="dvc.lock", count=1, target="group", module="runpy")
+    assert done.returncode == -signal.SIGKILL
+    assert broken.states() == ["finished.json", "result"]
+    assert "finished earlier" in broken.assert_mended()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(stage, marks=[] if stage == "train_teacher" else pytest.mark.slow) for stage in CELLS],
+)
+def test_a_stage_asked_to_leave_keeps_what_it_had_and_says_so(
+    unbroken: Clone, tmp_path: Path, stage: str, number: int
+) -> None:
+    broken = Broken(unbroken, tmp_path / "clone", stage)
+    done = broken.repro(file="checkpoint.safetensors", count=2, target="self", signal=int(number))
+    assert done.returncode != 0
+    assert f"error: {broken.cell}: interrupted; what it had done is kept, dvc repro goes on" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert broken.states() == ["checkpoint.safetensors"]
+    broken.assert_mended()
+    sidecar = broken.clone.folder / f"metrics/environment/{broken.cell.replace('@', '-')}.json"
+    assert json.loads(sidecar.read_text())["attempts"] == 2
+
+
+def test_the_lock_of_dvc_frees_the_state(unbroken: Clone, tmp_path: Path) -> None:
+    """A finished state stays until dvc.lock holds the result, and is deleted by a later stage."""
+    broken = Broken(unbroken, tmp_path / "clone", "distill")
+    broken.assert_mended()
+    assert broken.states() == ["finished.json", "result"]
+    done = broken.clone.python("-m", "stages.split", "--seed", "0")
+    assert done.returncode == 0, done.stderr
+    assert broken.states() == []
