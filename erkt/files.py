@@ -17,6 +17,9 @@ from typing import Any
 from erkt.errors import ErktError
 
 
+_SEAL = "sha256_of_this"
+
+
 @contextmanager
 def replace_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; what the block writes there becomes ``path``.
@@ -102,6 +105,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """Write ``value`` as JSON with the sha256 of its own content, for facts that others are judged by.
+
+    Raises ErktError as ``write_json`` does.
+    """
+    write_json(path, {**value, _SEAL: _seal(value)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Return what ``write_sealed`` wrote; ErktError if a single bit of it has changed, and as ``read_json``."""
+    value = read_json(path)
+    if value.pop(_SEAL, None) != _seal(value):
+        raise ErktError(f"{path}: damaged: its content is not what was written")
+    return value
+
+
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Return the JSON objects of the list in ``path``, at least one; ErktError otherwise, as ``read_json``."""
     value = _parse(path)
@@ -117,6 +136,10 @@ def sha256_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ErktError(f"{path}: not readable: {error.strerror}") from error
+
+
+def _seal(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _parse(path: Path) -> object:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
-from erkt.files import read_json, replace_folder, replace_whole, sha256_file, write_json
+from erkt.files import read_sealed, replace_folder, replace_whole, sha256_file, write_sealed
 
 VARIABLE = "ERKT_INFLIGHT"
 FINISHED = "finished.json"
@@ -104,7 +104,7 @@ class State:
                 _link(file, folder / _RESULT / path)
                 entries[path.as_posix()] = {"sha256": sha256_file(file), "md5": md5_file(file)}
             result = Result(line, [out.as_posix() for out in outs], entries)
-            write_json(folder / FINISHED, vars(result))
+            write_sealed(folder / FINISHED, vars(result))
 
     def take(self, root: Path, warn: Callable[[str], None]) -> Result | None:
         """Put the kept result back in place below ``root``; return it, or None if there is none.
@@ -114,7 +114,7 @@ class State:
         if not (self.folder / FINISHED).exists():
             return None
         try:
-            result = Result(**read_json(self.folder / FINISHED))
+            result = Result(**read_sealed(self.folder / FINISHED))
             for path, digests in result.files.items():
                 if sha256_file(self.folder / _RESULT / path) != digests["sha256"]:
                     raise ErktError(f"{path} is not what was kept")
@@ -170,7 +170,7 @@ def collect(store: Path, held: Callable[[str, Result], bool]) -> None:
         if not state.finished:
             continue
         with suppress(ErktError, TypeError, Timeout, OSError):
-            result = Result(**read_json(state.folder / FINISHED))
+            result = Result(**read_sealed(state.folder / FINISHED))
             if held(state.stage, result):
                 with FileLock(store / _LOCKS / f"{state.folder.name}.lock", timeout=0):
                     shutil.rmtree(state.folder, ignore_errors=True)

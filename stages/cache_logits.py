@@ -7,7 +7,7 @@ from erkt.cache.writer import write_block
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
-from erkt.files import read_json, sha256_file
+from erkt.files import read_sealed, sha256_file
 from erkt.params.views import Views
 from erkt.schema import as_dict
 from stages import paths
@@ -30,7 +30,7 @@ def main(job: Job) -> str:
     folder = paths.views(job.seed) / name / str(block)
     write_block(folder, teacher, data, numbers, origin, job.progress("views"), job.checkpoints)
     return (
-        f"{len(numbers)} views of {len(train)} images, {read_json(folder / 'manifest.json')['sha256'][:12]}"
+        f"{len(numbers)} views of {len(train)} images, {read_sealed(folder / 'manifest.json')['sha256'][:12]}"
     )
 
 

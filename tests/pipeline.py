@@ -49,7 +49,8 @@ class Clone:
 
     def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Python in the clone, with this interpreter first on the path."""
-        outer = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+        own = ("DVC_", "ERKT_", "MLFLOW_TRACKING_URI")
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         path = f"{Path(sys.executable).parent}{os.pathsep}{outer['PATH']}"
         settings = {
             "PATH": path,

@@ -17,7 +17,7 @@ from erkt.cache.verify import TOLERANCE, largest_difference
 from erkt.cache.writer import batch_logits, block_logits, write_block
 from erkt.engine import fit
 from erkt.errors import ErktError
-from erkt.files import read_json, write_json
+from erkt.files import read_sealed, write_sealed
 from erkt.losses.objective import Objective
 from erkt.params.loss import Dist, Dkd, Kd, Loss
 from erkt.schema import as_dict
@@ -132,9 +132,9 @@ def test_damaged_logits_are_refused(block: Path, damage: Callable[[Path], None])
 
 
 def test_a_manifest_that_lacks_something_is_refused(block: Path) -> None:
-    manifest = read_json(block / "manifest.json")
+    manifest = read_sealed(block / "manifest.json")
     for name in ("origin", "probe"):
-        write_json(block / "manifest.json", {key: fact for key, fact in manifest.items() if key != name})
+        write_sealed(block / "manifest.json", {key: fact for key, fact in manifest.items() if key != name})
         with pytest.raises(ErktError, match=f"its manifest lacks {name}"):
             open_blocks([block], batches(), ORIGIN, [0, 1], refuse)
 
@@ -156,10 +156,10 @@ def test_pixels_that_replay_otherwise_are_refused(block: Path) -> None:
 
 
 def test_pixels_that_replay_within_rounding_warn(block: Path) -> None:
-    manifest = read_json(block / "manifest.json")
+    manifest = read_sealed(block / "manifest.json")
     manifest["probe"]["sha256"] = "another device's"
     manifest["probe"]["cells"][0] += probe_tolerance(16) / 2
-    write_json(block / "manifest.json", manifest)
+    write_sealed(block / "manifest.json", manifest)
     warnings: list[str] = []
     open_blocks([block], batches(), ORIGIN, [0, 1], warnings.append)
     assert len(warnings) == 1
@@ -214,9 +214,9 @@ def test_epochs_show_the_views_in_turn_and_a_repeated_view_in_another_order() ->
 
 
 def test_pixels_that_replay_beyond_rounding_are_refused(block: Path) -> None:
-    manifest = read_json(block / "manifest.json")
+    manifest = read_sealed(block / "manifest.json")
     manifest["probe"]["sha256"] = "another device's"
     manifest["probe"]["cells"][0] += probe_tolerance(16) * 1.5
-    write_json(block / "manifest.json", manifest)
+    write_sealed(block / "manifest.json", manifest)
     with pytest.raises(ErktError, match="replays with other pixels"):
         open_blocks([block], batches(), ORIGIN, [0, 1], refuse)

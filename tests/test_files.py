@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from erkt.errors import ErktError
-from erkt.files import read_json, replace_folder, replace_whole, sha256_file, write_json, write_text
+from erkt.files import (
+    read_json,
+    read_sealed,
+    replace_folder,
+    replace_whole,
+    sha256_file,
+    write_json,
+    write_sealed,
+    write_text,
+)
 
 
 def test_a_block_that_ends_well_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -156,3 +165,19 @@ def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(data)
     assert sha256_file(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+def test_every_bit_of_a_sealed_file_counts(tmp_path: Path) -> None:
+    path, value = tmp_path / "facts.json", {"name": "é", "third": 1 / 3, "rows": [1, {"a": None}]}
+    write_sealed(path, value)
+    assert read_sealed(path) == value
+    whole = path.read_bytes()
+    refused: list[str] = []
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert read_sealed(path) == value  # white space became other white space
+        except ErktError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert not any("\n" in line for line in refused)

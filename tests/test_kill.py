@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,9 @@ class Broken:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
-    def repro(self, **plan: Any) -> subprocess.CompletedProcess[str]:
+    def repro(
+        self, environment: dict[str, str] | None = None, **plan: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run ``dvc repro`` of the stage, in a process group of its own, killed as ``plan`` says."""
         kill = {"module": f"stages.{self.stage}", "event": "rename", "log": str(self.log), "signal": 9} | plan
         code = "import os, runpy, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
@@ -111,12 +114,21 @@ def test_sigkill_of_stage_dvc_or_group(
 @pytest.mark.parametrize(
     "stage", [pytest.param(stage, marks=[] if stage == "distill" else pytest.mark.slow) for stage in CELLS]
 )
-def test_sigkill_of_dvc_before_it_writes_its_lock(unbroken: Clone, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "again"),
+    [(".dvc/cache/", True), pytest.param("dvc.lock", False, marks=pytest.mark.slow)],
+    ids=["before_the_cache", "before_the_lock"],
+)
+def test_sigkill_between_a_stages_end_and_dvcs_record(
+    unbroken: Clone, tmp_path: Path, stage: str, file: str, again: bool
+) -> None:
+    """Before DVC has cached the outputs the stage is run again and takes its result; after, DVC restores it."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
-    done = broken.repro(event="open", file="dvc.lock", count=1, target="group", module="runpy")
+    shutil.rmtree(broken.clone.folder / ".dvc/cache")
+    done = broken.repro(event="open", file=file, count=1, target="group", module="runpy")
     assert done.returncode == -signal.SIGKILL
     assert broken.states() == ["finished.json", "result"]
-    assert "finished earlier" in broken.assert_mended()
+    assert ("finished earlier" in broken.assert_mended()) == again
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -146,3 +158,24 @@ def test_the_lock_of_dvc_frees_the_state(unbroken: Clone, tmp_path: Path) -> Non
     done = broken.clone.python("-m", "stages.split", "--seed", "0")
     assert done.returncode == 0, done.stderr
     assert broken.states() == []
+
+
+@pytest.mark.slow
+def test_two_clones_with_one_cache_and_one_state_folder_do_the_work_once(
+    unbroken: Clone, tmp_path: Path
+) -> None:
+    shared = {"ERKT_INFLIGHT": str(tmp_path / "inflight")}
+    both = [Broken(unbroken, tmp_path / name / "clone", "distill") for name in ("one", "two")]
+    for broken in both:
+        broken.log = tmp_path / "log"
+        shutil.rmtree(broken.clone.folder / ".dvc/cache/runs", ignore_errors=True)
+        done = broken.clone.python("-m", "dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
+        assert done.returncode == 0, done.stderr
+    shutil.copytree(unbroken.folder / ".dvc/cache", tmp_path / "cache")
+    with ThreadPoolExecutor(2) as pool:
+        plan = {"file": "checkpoint.safetensors", "count": -1, "target": "self", "environment": shared}
+        ended = list(pool.map(lambda broken: broken.repro(**plan), both))
+    for broken, done in zip(both, ended, strict=True):
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert broken.clone.outputs() == broken.expected
+    assert len(set((tmp_path / "log").read_text().split())) == 1, "both trained"

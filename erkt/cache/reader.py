@@ -14,7 +14,7 @@ from erkt.artifacts import MANIFEST
 from erkt.batches import Batch, ViewBatches
 from erkt.cache.manifest import Origin, probe, probe_difference, probe_tolerance
 from erkt.errors import ErktError
-from erkt.files import read_json, sha256_file
+from erkt.files import read_sealed, sha256_file
 from erkt.losses.mixture import mix
 
 Warn = Callable[[str], None]
@@ -44,7 +44,7 @@ def open_blocks(
     """
     found: dict[int, NDArray[np.float16]] = {}
     for folder in folders:
-        manifest = read_json(folder / MANIFEST)
+        manifest = read_sealed(folder / MANIFEST)
         _check_origin(folder, manifest, origin)
         logits = _open(folder, manifest, (len(data.subset), len(origin.classes)))
         _check_probe(folder, manifest, data, warn)

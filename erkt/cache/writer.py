@@ -14,7 +14,7 @@ from erkt.batches import ViewBatches
 from erkt.cache.manifest import Origin, probe
 from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.errors import ErktError
-from erkt.files import replace_whole, sha256_file, write_json
+from erkt.files import replace_whole, sha256_file, write_sealed
 from erkt.models import Classifier
 from erkt.views.view import View
 
@@ -46,7 +46,7 @@ def write_block(
         "probe": probe(data, views[0]),
         "versions": {"torch": torch.__version__, "device": data.device.type},
     }
-    write_json(folder / MANIFEST, manifest)
+    write_sealed(folder / MANIFEST, manifest)
 
 
 def block_logits(

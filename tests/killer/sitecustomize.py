@@ -1,8 +1,8 @@
 """Kills a process at a named moment: just before it renames or opens a file for the n-th time.
 
 Python runs this at the start of every process whose path holds this folder. ``KILL`` is JSON: ``module`` (a
-word of the command line that the acting process must have), ``event`` (rename or open), ``file`` (the end of
-the path), ``count``, ``target`` (self, parent or group), ``signal``, ``log`` (renames of that file, by process,
+word of the command line that the acting process must have), ``event`` (rename or open), ``file`` (a part
+of the path), ``count``, ``target`` (self, parent or group), ``signal``, ``log`` (renames of that file, by process,
 one line each). Without ``KILL`` nothing happens.
 """
 
@@ -29,7 +29,7 @@ def _path(event: str, arguments: tuple) -> str:
 
 
 def _hear(event: str, arguments: tuple) -> None:
-    if event != _EVENTS[_PLAN["event"]] or not _path(event, arguments).endswith(_PLAN["file"]) or not _acts():
+    if event != _EVENTS[_PLAN["event"]] or _PLAN["file"] not in _path(event, arguments) or not _acts():
         return
     _SEEN[0] += 1
     log = os.open(_PLAN["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
