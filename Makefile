@@ -2,15 +2,21 @@
 
 PY ?= .venv/bin/python
 BIN = $(abspath $(dir $(PY)))
-RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=1
+RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true HF_HUB_DISABLE_TELEMETRY=1 DVC_NO_ANALYTICS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format params
+.PHONY: help setup setup-all demo test test-all lint format params
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)  ## make .venv and install the project with its tools
+
+setup-all: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed-all)
+
+.venv/.installed-all: .venv/.installed
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,remotes]'
+	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt
 	python3 -m venv .venv
@@ -25,7 +31,7 @@ demo: setup  ## run the whole pipeline on the embedded scenes and print the resu
 test: setup  ## run the tests
 	$(RUN) python -m pytest -m "not slow"
 
-test-all: setup  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
+test-all: setup-all  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
 	$(RUN) python -m pytest
 
 lint: setup  ## check style, format and types

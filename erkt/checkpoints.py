@@ -7,6 +7,7 @@ business of who makes it. Here it is only stored: one safetensors file, no pickl
 import hashlib
 import json
 import math
+import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,16 +85,27 @@ class FolderCheckpoints(Checkpoints):
             self._warn(f"{self._path} is damaged ({reason}); starting from the beginning")
             return None
         self.attempts, self.spent = about["attempts"] + 1, about["seconds"]
+        if about["made_with"] != _made_with():
+            self._warn(
+                f"{self._path} was made with {about['made_with']}, this is {_made_with()}: going on, but not "
+                "bit for bit as without the interruption"
+            )
         return checkpoint
 
     def after_step(self, make: Callable[[], Checkpoint]) -> None:
         """Keep a checkpoint if one is due or the process is asked to leave; then leave."""
         if self._stop.requested or self._clock() - self._kept_at >= self._seconds:
             seconds = self.spent + self._clock() - self._started
-            _write(self._path, make(), {"attempts": self.attempts, "seconds": round(seconds, 1)})
+            about = {"attempts": self.attempts, "seconds": round(seconds, 1), "made_with": _made_with()}
+            _write(self._path, make(), about)
             self._kept_at = self._clock()
         if self._stop.requested:
             raise Stopped
+
+
+def _made_with() -> str:
+    """Return what training's rounding depends on."""
+    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
 def _write(path: Path, checkpoint: Checkpoint, about: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from erkt.errors import ErktError
 
-
 _SEAL = "sha256_of_this"
 
 

@@ -9,9 +9,11 @@ from stages.common import Job, run
 def main(job: Job) -> str:
     """Fetch, render or pack the images, whole or not at all."""
     settings = job.settings("dataset", Dataset)
-    facts = sources.fetch(settings, paths.ARCHIVE, job.environment, job.progress("B"))
+    halves = job.store / f"{job.name}-halves"
+    facts = sources.fetch(settings, paths.ARCHIVE, job.environment, job.progress("B"), halves)
     job.note(facts)
-    return f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
+    line = f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
+    return "; ".join([line, *facts.get("remarks", ())])
 
 
 if __name__ == "__main__":

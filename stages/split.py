@@ -10,15 +10,27 @@ from stages.common import Job, run
 
 def main(job: Job) -> str:
     """Divide the images of every class; only the two evaluate stages read the test list."""
+    settings = job.settings("split", Split)
     rows = read_index(paths.PREPARED / "index.csv")
     keys, labels = [row.key for row in rows], [row.label for row in rows]
-    parts = split(keys, labels, job.settings("split", Split), job.seed)
+    groups = [] if settings.group_duplicates == "none" else _groups(job, settings.group_duplicates)
+    parts = split(keys, labels, settings, job.seed, groups)
     for part, positions in parts.items():
         chosen = [keys[place] for place in positions], [labels[place] for place in positions]
         write_list(paths.split_list(job.seed, part), *chosen)
     sizes = {part: len(positions) for part, positions in parts.items()}
     job.note(sizes)
-    return f"{sizes['train']} train, {sizes['val']} validation, {sizes['test']} test"
+    if groups:
+        job.note({"groups": [[keys[place] for place in group] for group in groups]})
+    kept = f", {len(groups)} groups of duplicates kept together" if groups else ""
+    return f"{sizes['train']} train, {sizes['val']} validation, {sizes['test']} test{kept}"
+
+
+def _groups(job: Job, kind: str) -> list[list[int]]:
+    from erkt.data.duplicates import duplicate_groups  # these read every pixel: only where params ask
+    from erkt.data.images import open_images
+
+    return duplicate_groups(open_images(paths.PREPARED).array, kind == "near", job.progress("images"))
 
 
 if __name__ == "__main__":

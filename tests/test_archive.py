@@ -208,6 +208,142 @@ def test_a_zip_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
         refusal(path)
 
 
+# ---------------------------------------------------------------- bombs
+
+
+@pytest.fixture
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MIN_TOTAL_BYTES", 100_000)
+    monkeypatch.setattr(archive, "MAX_UNFOLDING", 20)
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_what_unfolds_to_much_more_than_its_size_is_refused(tmp_path: Path) -> None:
+    many = [(f"a/{i}.jpg", bytes(10_000)) for i in range(30)]
+    for path in (
+        make_zip(tmp_path / "a.zip", many),
+        *(make_tar(tmp_path / mode, many, mode) for mode in TARS[1:]),
+    ):
+        assert path.stat().st_size < 15_000
+        assert "unfolds to more than 100000 bytes" in refusal(path)
+        assert len(read_all(make_zip(tmp_path / "few.zip", many[:10]))) == 10
+    assert len(read_all(make_tar(tmp_path / "plain", many, "w:"))) == 30
+    noise = [(f"a/{i}.jpg", os.urandom(10_000)) for i in range(30)]
+    assert read_all(make_zip(tmp_path / "noise.zip", noise)) == noise
+    assert read_all(make_tar(tmp_path / "noise.tgz", noise, "w:gz")) == noise
+
+
+@pytest.mark.usefixtures("low_limits")
+def test_what_unfolds_behind_the_end_of_a_tar_counts_as_well(tmp_path: Path) -> None:
+    tar = make_tar(tmp_path / "plain", FILES.items()).read_bytes()
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(tar + bytes(10_000_000)))
+    assert "unfolds to more than" in refusal(tmp_path / "a.tgz")
+
+
+def test_a_tar_header_of_gigabytes_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard library reads extended headers into memory at the size that they declare."""
+    monkeypatch.setattr(archive, "MAX_MEMBER_BYTES", 50_000)
+    info = tarfile.TarInfo("a/x.jpg")
+    info.pax_headers = {"comment": "x" * 20_000_000}
+    with tarfile.open(tmp_path / "a.tgz", "w:gz", format=tarfile.PAX_FORMAT) as out:
+        out.addfile(info)
+    tracemalloc.start()
+    try:
+        assert "a header declares 200" in refusal(tmp_path / "a.tgz")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    assert len(read_all(make_zip(tmp_path / "a.zip", FILES.items()))) == 3
+    four = [*FILES.items(), ("a/4.jpg", b"four")]
+    for path in (make_zip(tmp_path / "a.zip", four), make_tar(tmp_path / "a.tar", four)):
+        assert "more than 3 members" in refusal(path)
+
+
+# ---------------------------------------------------------------- names that are one name elsewhere
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("a/x.jpg", "a/X.jpg", "'a/x.jpg' differ only in case or accents"),
+        ("a/x.jpg", "a/x.JPG", "'a/x.jpg' differ only in case or accents"),
+        ("a/\u00e9.jpg", "a/e\u0301.jpg", "differ only in case or accents"),
+        ("a/\u00c9.jpg", "a/e\u0301.jpg", "differ only in case or accents"),
+        ("a/x.jpg", "./a//x.jpg", "is there twice"),
+        ("x", "x", "is there twice"),
+        ("a/x.jpg", "A/y.jpg", "the folders 'a' and 'A' differ only in case"),
+        ("Train/a/x.jpg", "train/b/y.jpg", "the folders 'Train' and 'train' differ only in case"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_names_that_are_one_on_other_systems_are_refused(
+    tmp_path: Path, first: str, second: str, expected: str
+) -> None:
+    files = [(first, b"1"), ("c/other.jpg", b"2"), (second, b"3")]
+    for path in (make_zip(tmp_path / "a.zip", files), make_tar(tmp_path / "a.tar", files)):
+        message = refusal(path)
+        assert repr(second) in message
+        assert expected in message
+
+
+def test_a_folder_in_two_forms_of_its_accents_is_one_folder(tmp_path: Path) -> None:
+    files = [("\u00e9/1.jpg", b"1"), ("e\u0301/2.jpg", b"2")]
+    assert read_all(make_zip(tmp_path / "a.zip", files)) == files
+
+
+# ---------------------------------------------------------------- other archives
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(500), "a 7z archive, neither a zip nor a tar; unpack it"),
+        (b"Rar!\x1a\x07\x00" + bytes(500), "a RAR archive, neither a zip nor a tar; unpack it"),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(500), "a RAR archive, neither a zip nor a tar; unpack it"),
+        (b"PK\x07\x08PK\x03\x04" + bytes(500), "one part of an archive in several parts; join them"),
+    ],
+)
+def test_archives_of_other_kinds_are_named_with_what_to_do(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    message = refusal(tmp_path / "a.zip")
+    assert expected in message
+    assert message.endswith("pack the images again as one zip, or set dataset.source to folder")
+
+
+def test_the_last_part_of_several_is_named_as_such(tmp_path: Path) -> None:
+    """Disk numbers in the end record count the parts; the last one may begin in the midst of a member."""
+    data = bytearray(make_zip(tmp_path / "a.zip", FILES.items()).read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    struct.pack_into("<HH", data, end + 4, 2, 1)
+    for part in (data, data[1000:]):
+        (tmp_path / "a.zip").write_bytes(part)
+        assert "one part of an archive in several parts" in refusal(tmp_path / "a.zip")
+    # With zip64, a locator before the end record counts them.
+    struct.pack_into("<HH", data, end + 4, 0, 0)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 1, 0, 3)
+    (tmp_path / "a.zip").write_bytes(data[:end] + locator + data[end:])
+    assert "one part of an archive in several parts" in refusal(tmp_path / "a.zip")
+
+
+def test_a_zip_with_a_comment_or_zip64_is_read(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", FILES.items())
+    with zipfile.ZipFile(path, "a") as out:
+        out.comment = b"c" * 65_535
+    assert read_all(path) == list(FILES.items())
+    with (
+        zipfile.ZipFile(tmp_path / "b.zip", "w") as out,
+        out.open("a/1.jpg", "w", force_zip64=True) as member,
+    ):
+        member.write(b"one")
+    assert read_all(tmp_path / "b.zip") == [("a/1.jpg", b"one")]
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"<html>not found</html>" * 50, b"Rar!\x1a\x07\x00" + bytes(1000), gzip.compress(b"x" * 999)],

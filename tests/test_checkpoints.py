@@ -191,6 +191,19 @@ def test_a_damaged_checkpoint_means_the_beginning_and_the_same_end(tmp_path: Pat
     assert len(warnings) == 1
 
 
+def test_another_number_of_threads_goes_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper(tmp_path).after_step(lambda: Checkpoint({}, {"step": 1}))
+    monkeypatch.setattr("torch.get_num_threads", lambda: 99)
+    warnings: list[str] = []
+    kept = keeper(tmp_path, warn=warnings.append).restore()
+    assert kept is not None
+    assert kept.state == {"step": 1}
+    assert len(warnings) == 1
+    assert "99 threads" in warnings[0]
+
+
 def test_checkpoints_come_at_their_interval_and_when_asked_to_leave(tmp_path: Path) -> None:
     now, stop, made = [0.0], Stop(), []
 

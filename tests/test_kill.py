@@ -115,17 +115,21 @@ def test_sigkill_of_stage_dvc_or_group(
     "stage", [pytest.param(stage, marks=[] if stage == "distill" else pytest.mark.slow) for stage in CELLS]
 )
 @pytest.mark.parametrize(
-    ("file", "again"),
-    [(".dvc/cache/", True), pytest.param("dvc.lock", False, marks=pytest.mark.slow)],
-    ids=["before_the_cache", "before_the_lock"],
+    ("event", "file", "again"),
+    [
+        ("rename", "/cache/runs/", True),
+        pytest.param("rename", "/cache/files/", True, marks=pytest.mark.slow),
+        pytest.param("open", "dvc.lock", False, marks=pytest.mark.slow),
+    ],
+    ids=["before_the_run_cache", "before_the_cache", "before_the_lock"],
 )
 def test_sigkill_between_a_stages_end_and_dvcs_record(
-    unbroken: Clone, tmp_path: Path, stage: str, file: str, again: bool
+    unbroken: Clone, tmp_path: Path, stage: str, event: str, file: str, again: bool
 ) -> None:
-    """Before DVC has cached the outputs the stage is run again and takes its result; after, DVC restores it."""
+    """Until DVC has cached the outputs the stage is run again and takes its result; then DVC restores it."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
     shutil.rmtree(broken.clone.folder / ".dvc/cache")
-    done = broken.repro(event="open", file=file, count=1, target="group", module="runpy")
+    done = broken.repro(event=event, file=file, count=1, target="group", module="runpy")
     assert done.returncode == -signal.SIGKILL
     assert broken.states() == ["finished.json", "result"]
     assert ("finished earlier" in broken.assert_mended()) == again

@@ -1,17 +1,13 @@
 import hashlib
-import http.server
 import io
 import os
 import socket
 import tarfile
-import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from erkt.data import sources
 from erkt.data.sources import fetch
 from erkt.errors import ErktError
 from erkt.params.dataset import Dataset, Scenes
@@ -126,124 +122,6 @@ def test_a_leading_name_is_looked_up_in_the_environment(tmp_path: Path, location
 @pytest.mark.parametrize("environment", [{}, {"DATA": ""}])
 def test_a_name_that_is_not_set_is_asked_for(tmp_path: Path, environment: dict[str, str]) -> None:
     assert "set DATA to" in refusal(from_archive("${DATA}/my.zip"), tmp_path / "out" / "raw", environment)
-
-
-# ---------------------------------------------------------------- archives from the network
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves one archive, honestly or not, by path."""
-
-    data = archive_bytes(300_000)
-    released = threading.Event()  # set when the tests are over: until then a stuck answer stays stuck
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path == "/gone.zip":
-            self.send_error(404)
-            return
-        if path == "/moved.zip":
-            self.send_response(302)
-            self.send_header("Location", "/whole.zip")
-            self.end_headers()
-            return
-        declared = {"/long.zip": 1000, "/short.zip": -1000}.get(path, 0) + len(self.data)
-        self.send_response(200)
-        if path == "/chunked.zip":
-            self.send_header("Transfer-Encoding", "chunked")
-        elif path != "/unsized.zip":
-            self.send_header("Content-Length", str(declared))
-        self.end_headers()
-        if path == "/cut.zip":
-            self.wfile.write(self.data[:70_000])
-        elif path == "/stuck.zip":
-            self.wfile.write(self.data[:70_000])
-            self.wfile.flush()
-            self.released.wait(10)
-        elif path == "/chunked.zip":
-            self.wfile.write(b"%x\r\n" % len(self.data) + self.data[:70_000])
-        else:
-            self.wfile.write(self.data)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        Handler.released.set()
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.mark.parametrize("path", ["/whole.zip", "/moved.zip", "/unsized.zip"])
-def test_an_archive_comes_whole_from_an_address(tmp_path: Path, server: str, path: str) -> None:
-    seen: list[tuple[int, int | None]] = []
-    settings = from_archive(server + path, sha256(Handler.data))
-    facts = fetch(settings, tmp_path / "raw", {}, lambda *x: seen.append(x))
-    assert (tmp_path / "raw").read_bytes() == Handler.data
-    assert facts["bytes"] == len(Handler.data)
-    assert seen[-1] == (len(Handler.data), None if path == "/unsized.zip" else len(Handler.data))
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/gone.zip", "the server answered 404 Not Found"),
-        ("/cut.zip", f"the connection was cut after 70000 of {len(Handler.data)} bytes"),
-        (
-            "/long.zip",
-            f"the connection was cut after {len(Handler.data)} of {len(Handler.data) + 1000} bytes",
-        ),
-        ("/short.zip", "not the pinned archive"),
-        ("/chunked.zip", "the download failed: IncompleteRead"),
-        ("/stuck.zip", "the download failed: timed out"),
-    ],
-)
-def test_a_failed_download_is_one_line(
-    tmp_path: Path, server: str, path: str, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if path == "/stuck.zip":
-        monkeypatch.setattr(sources, "TIMEOUT_SECONDS", 0.2)
-    message = refusal(from_archive(server + path, sha256(Handler.data)), tmp_path / "out" / "raw")
-    assert message.startswith(f"{server}{path}: {expected}")
-
-
-def test_another_archive_at_the_address_is_refused(tmp_path: Path, server: str) -> None:
-    message = refusal(from_archive(f"{server}/whole.zip", "0" * 64), tmp_path / "out" / "raw")
-    assert "not the pinned archive" in message
-
-
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, server: str) -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as unused:
-        port = unused.server_address[1]
-    message = refusal(from_archive(f"http://127.0.0.1:{port}/a.zip", "0" * 64), tmp_path / "out" / "raw")
-    assert "the download failed: " in message
-
-
-def test_an_address_from_the_environment_is_not_shown_and_needs_a_digest(tmp_path: Path, server: str) -> None:
-    out = tmp_path / "out" / "raw"
-    environment = {"ADDRESS": f"{server}/gone.zip?token=secret"}
-    message = refusal(from_archive("$ADDRESS", "0" * 64), out, environment)
-    assert message.startswith("$ADDRESS: the server answered 404")
-    assert "secret" not in message
-    assert "set dataset.sha256" in refusal(from_archive("$ADDRESS"), out, environment)
-
-
-@pytest.mark.parametrize(
-    "location", ["ftp://example.org/a.zip", "file:///etc/passwd", "http://[broken/a.zip"]
-)
-def test_other_addresses_are_refused(tmp_path: Path, location: str) -> None:
-    assert refusal(from_archive(location, "0" * 64), tmp_path / "out" / "raw").startswith(location)
 
 
 # ---------------------------------------------------------------- folders

@@ -5,8 +5,16 @@ rounded share of all (largest remainder, also called Hamilton's method; ties go 
 first). Each class is shuffled on its own, over its sorted keys, and cut: validation, rest of the training
 part, test. So the order of a listing changes nothing, another class reshuffles no class, a larger training
 share contains a smaller one, and the test part is the same with and without validation.
+
+Groups of duplicates are drawn whole. A group stands in the shuffle where its first image stands, in that
+image's class, and is taken if each of its classes has room left for its members, else left to the next part.
+So no class trains or validates more images than its share, and it falls short only if no ungrouped image is
+left over: then by less than the size of each group, of that class alone, that went on to the next part. A
+group of several classes counts in each with its members there. With groups a larger training share need not
+contain a smaller one; the rest holds.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -15,45 +23,79 @@ from erkt.errors import ErktError
 from erkt.params.split import Split
 from erkt.seeds import stream
 
+Unit = tuple[int, ...]
+"""Positions that are drawn together, in key order: one image, or a group of duplicates."""
 
-def split(keys: Sequence[str], labels: Sequence[int], settings: Split, seed: int) -> dict[str, list[int]]:
+
+def split(
+    keys: Sequence[str],
+    labels: Sequence[int],
+    settings: Split,
+    seed: int,
+    groups: Sequence[Sequence[int]] = (),
+) -> dict[str, list[int]]:
     """Return positions in ``keys`` for ``train``, ``val``, ``test``: disjoint, complete, each in key order.
 
     With ``train_percent`` t and ``val_percent`` v, ``round(N * t / 100)`` images form the training part, of
     which ``round(... * v / 100)`` are ``val`` and the rest ``train``. Percentages are taken as the decimals
-    that were written and ``round`` is Python's, so a half goes to the even neighbour.
+    that were written and ``round`` is Python's, so a half goes to the even neighbour. ``groups`` are disjoint
+    sets of positions that stay in one part; ``settings.group_duplicates`` is not looked at here.
 
     Raises ErktError naming the class if one has no image left for a part that is not empty by ``settings``.
     """
     by_class: dict[int, list[int]] = {}
     for position in sorted(range(len(keys)), key=lambda i: order_of(keys[i])):
         by_class.setdefault(labels[position], []).append(position)
-    order = sorted(by_class)
-    members = [by_class[label] for label in order]
-    trained = _largest_remainder([len(positions) for positions in members], settings.train_percent)
-    validated = _largest_remainder(trained, settings.val_percent)
-    parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
-    for positions, train, val in zip(members, trained, validated, strict=True):
-        name = order_of(keys[positions[0]])[0]
-        counts = {"train": train - val, "val": val, "test": len(positions) - train}
-        _check_counts(name, counts, settings)
-        shuffled = [positions[i] for i in stream(seed, "split", name).permutation(len(positions))]
-        parts["val"] += shuffled[:val]
-        parts["train"] += shuffled[val:train]
-        parts["test"] += shuffled[train:]
-    return {part: sorted(chosen, key=lambda i: order_of(keys[i])) for part, chosen in parts.items()}
+    members = {label: by_class[label] for label in sorted(by_class)}
+    names = {label: order_of(keys[positions[0]])[0] for label, positions in members.items()}
+    group_of = {i: tuple(sorted(group, key=lambda i: order_of(keys[i]))) for group in groups for i in group}
+    shuffled: list[Unit] = []
+    for label, positions in members.items():
+        order = [positions[i] for i in stream(seed, "split", names[label]).permutation(len(positions))]
+        units = [group_of.get(i, (i,)) for i in order]
+        shuffled += [unit for unit, i in zip(units, order, strict=True) if unit[0] == i]
+    trained, test = _take(shuffled, labels, _shares(_count(shuffled, labels), settings.train_percent))
+    val, train = _take(trained, labels, _shares(_count(trained, labels), settings.val_percent))
+    parts = {"train": train, "val": val, "test": test}
+    counts = {part: _count(units, labels) for part, units in parts.items()}
+    for label, name in names.items():
+        _check_counts(name, {part: counts[part][label] for part in parts}, settings, bool(groups))
+    return {
+        part: sorted((i for unit in units for i in unit), key=lambda i: order_of(keys[i]))
+        for part, units in parts.items()
+    }
 
 
-def _largest_remainder(counts: list[int], percent: float) -> list[int]:
-    """Return whole numbers near ``counts * percent / 100`` whose sum is the rounded share of the sum."""
+def _count(units: Sequence[Unit], labels: Sequence[int]) -> Counter[int]:
+    return Counter(labels[i] for unit in units for i in unit)
+
+
+def _take(
+    units: Sequence[Unit], labels: Sequence[int], shares: dict[int, int]
+) -> tuple[list[Unit], list[Unit]]:
+    """Return the units that fit into ``shares``, images by label, when offered in turn, and the others."""
+    room = dict(shares)
+    taken: list[Unit] = []
+    left: list[Unit] = []
+    for unit in units:
+        need = _count([unit], labels)
+        fits = all(count <= room[label] for label, count in need.items())
+        (taken if fits else left).append(unit)
+        for label, count in need.items() if fits else ():
+            room[label] -= count
+    return taken, left
+
+
+def _shares(counts: Counter[int], percent: float) -> dict[int, int]:
+    """Return by label whole numbers near ``counts * percent / 100``; they sum to the sum's rounded share."""
     share = Fraction(repr(percent)) / 100  # the decimal as written: 33.3 is 333/10, not its nearest binary
-    quotas = [count * share for count in counts]
-    floors = [int(quota) for quota in quotas]
-    missing = round(sum(quotas)) - sum(floors)
-    by_remainder = sorted(range(len(counts)), key=lambda i: (floors[i] - quotas[i], i))
-    for i in by_remainder[:missing]:
-        floors[i] += 1
-    return floors
+    quotas = {label: counts[label] * share for label in sorted(counts)}
+    shares = {label: int(quota) for label, quota in quotas.items()}
+    missing = round(sum(quotas.values())) - sum(shares.values())
+    by_remainder = sorted(quotas, key=lambda label: (shares[label] - quotas[label], label))
+    for label in by_remainder[:missing]:
+        shares[label] += 1
+    return shares
 
 
 _ADVICE = {
@@ -63,10 +105,11 @@ _ADVICE = {
 }
 
 
-def _check_counts(name: str, counts: dict[str, int], settings: Split) -> None:
+def _check_counts(name: str, counts: dict[str, int], settings: Split, grouped: bool) -> None:
     for part, count in counts.items():
         if count < 1 and (part != "val" or settings.val_percent > 0):
+            ungroup = ", or set split.group_duplicates to none" if grouped else ""
             raise ErktError(
                 f"the class {name!r} ({sum(counts.values())} in all) leaves no image for the {part} part; "
-                f"add images, drop the class, or {_ADVICE[part]}"
+                f"add images, drop the class, or {_ADVICE[part]}{ungroup}"
             )
