@@ -95,7 +95,7 @@ class State:
             file
             for out in outs
             for file in (sorted((root / out).rglob("*")) if (root / out).is_dir() else [root / out])
-            if file.is_file() and file.name != ".gitignore"
+            if file.is_file()
         ]
         with replace_folder(self.folder) as folder:
             entries = {}

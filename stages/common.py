@@ -95,7 +95,7 @@ class Job:
         What DVC made stays in its cache and comes back with the params that named it.
         """
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in names | {".gitignore"}:
+            if path.name not in names:
                 self.warn(f"removing {path}: params no longer name it")
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

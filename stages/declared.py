@@ -7,6 +7,7 @@ so that a stage run by hand on another machine writes the key that DVC's run wou
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
     """Return ``deps``, ``params``, ``outs``, ``plots``, ``metrics`` of a stage's cell of dvc.yaml, names filled in."""
     if not paths.PIPELINE.is_file():
         raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
-    pipeline = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))
-    entry = pipeline["stages"][stage]
+    entry = _parsed(paths.PIPELINE.read_text(encoding="utf-8"))["stages"][stage]
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
@@ -37,6 +37,13 @@ def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
         return [fill(item) for item in value] if isinstance(value, list) else value
 
     return {key: fill(entry.get(key, [])) for key in _SECTIONS}
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> dict[str, Any]:
+    """Return dvc.yaml's content; it takes a tenth of a second, and a protocol may have hundreds of cells."""
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
 
 
 def outputs(stage: str, cell: Mapping[str, str]) -> list[Path]:
@@ -80,9 +87,5 @@ def _digest(path: Path) -> str:
         raise ErktError(f"{path}: missing; run the stage that makes it, or dvc pull")
     if (path / MANIFEST).is_file():
         return sha256_file(path / MANIFEST)
-    parts = sorted(
-        (child.name, _digest(child))
-        for child in path.iterdir()
-        if child.name not in {"__pycache__", ".gitignore"}
-    )
+    parts = sorted((child.name, _digest(child)) for child in path.iterdir() if child.name != "__pycache__")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -85,5 +85,5 @@ class Clone:
         return {
             file.relative_to(self.folder).as_posix(): file.read_bytes()
             for file in files
-            if file.is_file() and "environment" not in file.parts and file.name != ".gitignore"
+            if file.is_file() and "environment" not in file.parts
         }

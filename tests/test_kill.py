@@ -183,3 +183,16 @@ def test_two_clones_with_one_cache_and_one_state_folder_do_the_work_once(
         assert done.returncode == 0, done.stdout + done.stderr
         assert broken.clone.outputs() == broken.expected
     assert len(set((tmp_path / "log").read_text().split())) == 1, "both trained"
+
+
+def test_a_failed_run_leaves_no_artifact_to_git(unbroken: Clone, tmp_path: Path) -> None:
+    """DVC takes back the .gitignore entries of all stages of a command that fails; images would be committed."""
+    broken = Broken(unbroken, tmp_path / "clone", "distill")
+    clone = broken.clone
+    (clone.folder / "dvc.lock").unlink()
+    shutil.rmtree(clone.folder / ".dvc/cache")
+    done = broken.repro(file="checkpoint.safetensors", count=2, target="self")
+    assert done.returncode != 0
+    assert "Running stage 'prepare'" in done.stdout
+    tracked = clone.git("ls-files", "--cached", "--others", "--exclude-standard", "data").split()
+    assert tracked == []
