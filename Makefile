@@ -29,10 +29,10 @@ demo: setup  ## run the whole pipeline on the embedded scenes and print the resu
 	@$(RUN) python -m erkt summary
 
 test: setup  ## run the tests
-	$(RUN) python -m pytest -m "not slow"
+	$(RUN) python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-all: setup-all  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
-	$(RUN) python -m pytest
+	$(RUN) python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup  ## check style, format and types
 	$(RUN) ruff check .
