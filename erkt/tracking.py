@@ -4,9 +4,7 @@ The files under ``metrics/`` are complete without it, so nothing that goes wrong
 the first error is told in one warning and ends the tracking of that stage.
 """
 
-import json
 import os
-import re
 import signal
 import threading
 import time
@@ -17,22 +15,21 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from erkt import tracking_store
-from erkt.errors import ErktError
 from erkt.params.tracking import Tracking
+from erkt.tracking_run import StoredRun, create, delete_older
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Run as Found
 
 _SEND_SECONDS = 2.0  # a call takes 10 ms to a file and some 100 ms to a server; epochs can be shorter
-_WARNING_LENGTH = 600  # an error of a connection names its cause at the end
 
 
 class Run:
     """A stage's run as the stage sees it; this one, of a stage that is not tracked, keeps nothing."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Keep numbers, with their epoch as ``step``; may be called every epoch, however short."""
+        """Keep numbers, with their epoch as ``step`` (then to six digits); may be called however often."""
 
     def artifact(self, path: Path) -> None:
         """Keep a copy of a file, under its name."""
@@ -55,7 +52,8 @@ def track(
 
     The run ends as the block does: FINISHED, FAILED after an exception, KILLED after an interrupt or
     SIGTERM (which this turns into ``SystemExit(143)`` if the program has no handler of its own). Once it
-    has FINISHED, older runs with the same key are deleted, as MLflow does it: they can be restored.
+    has FINISHED, older runs with the same key that no commit refers to are deleted, as MLflow does it: they
+    can be restored.
 
     Args:
         settings: whether to track at all, and the name of the experiment.
@@ -92,110 +90,59 @@ class _MlflowRun(Run):
         self._warn, self._clock = warn, clock
         self._failed = False
         self._client: MlflowClient
-        self._experiment, self._run_id, self._key, self._started = "", "", "", 0
-        self._waiting: list[Metric] = []
+        self._experiment = ""
+        self._found: Found | None = None
+        self._stored: StoredRun
         self._sent_at = float("-inf")
 
     def start(self, experiment: str, uri: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        with self._guarded():
+        def connect() -> None:
             self._client, self._experiment = tracking_store.connect(uri, experiment)
-            from mlflow.entities import Param
-            from mlflow.utils.validation import (
-                MAX_ENTITY_KEY_LENGTH,
-                MAX_PARAM_VAL_LENGTH,
-                MAX_PARAMS_TAGS_PER_BATCH,
-                MAX_TAG_VAL_LENGTH,
-            )
 
-            cut = {f"erkt.{name}": text[:MAX_TAG_VAL_LENGTH] for name, text in tags.items()}
-            self._key = cut["erkt.stage_key"]
-            info = self._client.create_run(self._experiment, tags=cut, run_name=tags["stage"]).info
-            self._run_id, self._started = info.run_id, info.start_time
-            flat = {name[:MAX_ENTITY_KEY_LENGTH]: text[:MAX_PARAM_VAL_LENGTH] for name, text in _flat(params)}
-            batch = [Param(name, text) for name, text in flat.items()]
-            for first in range(0, len(batch), MAX_PARAMS_TAGS_PER_BATCH):
-                part = batch[first : first + MAX_PARAMS_TAGS_PER_BATCH]
-                self._client.log_batch(self._run_id, params=part, synchronous=True)
+        def make() -> None:
+            prefixed = {f"erkt.{name}": text for name, text in tags.items()}
+            self._found = create(self._client, self._experiment, tags["stage"], prefixed)
+            self._stored = StoredRun(self._client, self._found.info.run_id)
+
+        self._attempt(connect)
+        self._attempt(make)
+        self._attempt(lambda: self._stored.params(params))
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        if self._failed:
-            return
-        with self._guarded():
-            from mlflow.entities import Metric
-
-            now = int(time.time() * 1000)
-            self._waiting += [
-                Metric(_name(name), float(value), now, step or 0) for name, value in values.items()
-            ]
-            if self._clock() - self._sent_at >= _SEND_SECONDS:
-                self._send()
+        self._attempt(lambda: self._stored.metrics(values, step))
+        if self._clock() - self._sent_at >= _SEND_SECONDS:
+            self._attempt(lambda: self._stored.send())
+            self._sent_at = self._clock()
 
     def artifact(self, path: Path) -> None:
-        if self._failed:
-            return
-        with self._guarded():
-            self._client.log_artifact(self._run_id, str(path))
+        self._attempt(lambda: self._stored.artifact(path))
 
     def end(self, status: str) -> None:
         """Send what waits and end the run; a mirror that is not complete ends as FAILED."""
-        if not self._run_id:
+        found = self._found
+        if found is None:
             return
-        if not self._failed:
-            with self._guarded():
-                self._send()
-        with self._guarded():
-            self._client.set_terminated(self._run_id, "FAILED" if self._failed else status)
-            if status == "FINISHED" and not self._failed:
-                self._delete_older()
+        self._attempt(lambda: self._stored.end(status))
+        if self._failed:
+            self._attempt(lambda: self._client.set_terminated(found.info.run_id, "FAILED"), last=True)
+        elif status == "FINISHED":
+            self._attempt(lambda: delete_older(self._client, self._experiment, found))
 
-    def _send(self) -> None:
-        from mlflow.utils.validation import MAX_METRICS_PER_BATCH
-
-        for first in range(0, len(self._waiting), MAX_METRICS_PER_BATCH):
-            part = self._waiting[first : first + MAX_METRICS_PER_BATCH]
-            self._client.log_batch(self._run_id, metrics=part, synchronous=True)
-        self._waiting = []
-        self._sent_at = self._clock()
-
-    def _delete_older(self) -> None:
-        same_key = f"tags.`erkt.stage_key` = '{self._key}'"
-        for other in self._client.search_runs([self._experiment], same_key):
-            if other.info.run_id != self._run_id and other.info.start_time <= self._started:
-                self._client.delete_run(other.info.run_id)
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turn the first error into the warning; a later one is not told."""
+    def _attempt(self, work: Callable[[], object], last: bool = False) -> None:
+        """Do ``work``, after an error only if it is the ``last``; turn the first error into the warning."""
+        if self._failed and not last:
+            return
         try:
-            yield
+            tracking_store.patiently(work)
         # Broad on purpose: MLflow, SQLAlchemy, requests and the disk raise dozens of types, and whichever
         # it is, hours of training must not end because their mirror could not be written.
         except Exception as error:  # noqa: BLE001
             if not self._failed:
-                kind = "" if isinstance(error, ErktError) else f"{type(error).__name__}: "
-                text = re.sub(r"//[^/@\s]+@", "//***@", " ".join(f"{kind}{error}".split()))
                 self._warn(
                     "MLflow keeps nothing more of this stage; its results are not affected, and "
-                    f"tracking.enabled: false stops the attempts ({text[:_WARNING_LENGTH]})"
+                    f"tracking.enabled: false stops the attempts ({tracking_store.told(error)})"
                 )
             self._failed = True
-
-
-def _name(name: str) -> str:
-    """Return ``name`` with an underscore for each character that MLflow does not take."""
-    return re.sub(r"[^\w.\- /]", "_", name)
-
-
-def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield dotted names and values as text; what is no string is spelt as JSON, which reads like YAML."""
-    for name, value in params.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield (
-                _name(f"{prefix}{name}"),
-                value if isinstance(value, str) else json.dumps(value, default=str),
-            )
 
 
 class _Terminated(SystemExit):

@@ -4,18 +4,29 @@ MLflow is imported inside the functions: a stage that does not track must not pa
 """
 
 import os
+import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from erkt.errors import ErktError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_LOCK_SECONDS = 60  # making a database takes 2 s, on a slow disk up to 10 s
+T = TypeVar("T")
+
+_LOCK_SECONDS = 120  # making a database takes 2 s, on a busy machine or a slow disk half a minute
+_ATTEMPTS = 6
+_IN_THE_WAY = (
+    "database is locked",
+    "UNIQUE constraint failed",  # SQLite
+    "duplicate key value",  # PostgreSQL
+    "must be in the 'active' state",  # MLflow, of a deleted run
+)
+_TOLD_LENGTH = 600  # an error of a connection names its cause at the end
 _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # with MLflow's 7 a server that refuses costs 4 min a call,
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",  # and with its 120 s one that stays silent costs 20 min
@@ -24,6 +35,35 @@ _DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is said once, by the caller's warning
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+
+def told(error: Exception) -> str:
+    """Return ``error`` in one line of at most 600 characters, without the password of an address."""
+    kind = "" if isinstance(error, ErktError) else f"{type(error).__name__}: "
+    return masked(" ".join(f"{kind}{error}".split()))[:_TOLD_LENGTH]
+
+
+def masked(text: str) -> str:
+    """Return ``text`` without the user and password of addresses in it."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; if others were in its way, do it again, six times in all.
+
+    SQLite lets whoever comes at the right moment in, not whoever has waited longest, so with many processes on
+    a busy machine one of them can wait through the 20 s that MLflow allows a call. And of two that write the same
+    row in the same moment any database refuses one, and a run that two have made one of them deletes. ``work`` must
+    bear repetition.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        # Broad, since the same error comes wrapped by MLflow, by SQLAlchemy or bare; any other goes on.
+        except Exception as error:
+            if not any(sign in str(error) for sign in _IN_THE_WAY):
+                raise
+    return work()
 
 
 def address(root: Path, environment: Mapping[str, str]) -> str:
@@ -60,10 +100,9 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
         return client, _experiment_id(client, experiment, None)
     database.parent.mkdir(parents=True, exist_ok=True)
     artifacts = (database.parent / "mlartifacts").as_uri()
-    with _lock(database):
-        _ensure_tables(database, artifacts)
-        client = MlflowClient(f"sqlite:///{database}")
-        return client, _experiment_id(client, experiment, artifacts)
+    _ensure_tables(database, artifacts)
+    client = MlflowClient(f"sqlite:///{database}")
+    return client, _experiment_id(client, experiment, artifacts)
 
 
 @contextmanager
@@ -79,10 +118,15 @@ def _lock(database: Path) -> Iterator[None]:
 
 
 def _ensure_tables(database: Path, artifacts: str) -> None:
-    if database.exists():
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA schema_version")  # MLflow tries for 100 s to open a broken file
-        return
+    if not database.exists():
+        with _lock(database):
+            if not database.exists():  # another process may have been first
+                _make_tables(database, artifacts)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA schema_version")  # MLflow tries for 100 s to open a broken file
+
+
+def _make_tables(database: Path, artifacts: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     # Under another name first: a process killed halfway would leave a file that MLflow refuses for ever.

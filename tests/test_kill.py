@@ -129,7 +129,8 @@ def test_sigkill_between_a_stages_end_and_dvcs_record(
     """Until DVC has cached the outputs the stage is run again and takes its result; then DVC restores it."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
     shutil.rmtree(broken.clone.folder / ".dvc/cache")
-    done = broken.repro(event=event, file=file, count=1, target="group", module="runpy")
+    ended = str(broken.clone.folder / f".inflight/{broken.cell}-*/finished.json")
+    done = broken.repro(event=event, file=file, count=1, target="group", module="runpy", after=ended)
     assert done.returncode == -signal.SIGKILL
     assert broken.states() == ["finished.json", "result"]
     assert ("finished earlier" in broken.assert_mended()) == again

@@ -7,7 +7,7 @@ import sys
 import pytest
 from closure import ROOT
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/team.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracked import empty_database, no_settings, picture
 
 from erkt import tracking_store
 from erkt.errors import ErktError
@@ -26,11 +27,7 @@ OFF = "MLflow keeps nothing more of this stage; its results are not affected"
 @pytest.fixture(scope="module", autouse=True)
 def clean_environment() -> Iterator[None]:
     """No setting of the user's takes part, and what a run sets in the process goes after the module."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in {*tracking_store._DEFAULTS, *(name for name in os.environ if name.startswith("MLFLOW_"))}:
-            patch.setenv(name, "")  # so that the end of the context removes what is set from here on
-            patch.delenv(name)
-        patch.setenv("NO_PROXY", "127.0.0.1")
+    with no_settings():
         yield
 
 
@@ -76,19 +73,11 @@ class Stage:
         return list(client.search_runs([experiment], run_view_type=view, order_by=["start_time ASC"]))
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The bytes of a store with its tables: making them takes seconds, copying them none."""
-    database = tmp_path_factory.mktemp("prepared") / "mlflow.db"
-    tracking_store.connect(f"sqlite:///{database}", "another experiment")
-    return database.read_bytes()
-
-
 @pytest.fixture
-def stage(tmp_path: Path, prepared: bytes) -> Stage:
+def stage(tmp_path: Path) -> Stage:
     root = tmp_path / "a project #1"
     root.mkdir()
-    (root / "mlflow.db").write_bytes(prepared)
+    (root / "mlflow.db").write_bytes(empty_database())
     return Stage(root)
 
 
@@ -128,6 +117,7 @@ def test_tags_and_name_say_where_a_run_comes_from(stage: Stage) -> None:
     ):
         assert [run.info.status for run in stage.runs()] == ["RUNNING"]
     (run,) = stage.runs()
+    assert len(run.data.tags.pop("erkt.content")) == 64
     assert run.data.tags == {
         "erkt.stage_key": "abc",
         "erkt.stage": "distill@1",
@@ -157,14 +147,15 @@ def test_metrics_keep_their_history_and_short_epochs_share_a_call(
         for epoch in range(40):
             run.metrics({"loss": 1 / (epoch + 1), "val/accuracy": epoch / 40}, epoch)
             stage.now += 0.25
-        run.metrics({"final": float("nan")})
-    assert sizes == [2, 16, 16, 16, 16, 15]  # the first epoch at once, then every 2 s, then the rest
+        run.metrics({"final": float("nan"), "exact": 1 / 3})
+    assert sizes == [2, 16, 16, 16, 16, 16]  # the first epoch at once, then every 2 s, then the rest
     (stored,) = stage.runs()
     history = stage.client().get_metric_history(stored.info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [
-        (epoch, 1 / (epoch + 1)) for epoch in range(40)
+        (epoch, float(f"{1 / (epoch + 1):.6g}")) for epoch in range(40)
     ]
     assert stored.data.metrics["val/accuracy"] == 39 / 40
+    assert stored.data.metrics["exact"] == 1 / 3
     assert stored.data.metrics["final"] != stored.data.metrics["final"]
 
 
@@ -218,7 +209,7 @@ def test_a_run_ends_as_its_stage_does_and_the_exception_goes_on(
     assert stage.warnings == []
 
 
-def test_only_a_finished_run_replaces_older_ones_with_its_key(stage: Stage) -> None:
+def test_only_a_finished_run_replaces_older_ones_with_its_key_that_no_commit_has(stage: Stage) -> None:
     def finish(key: str, name: str) -> None:
         with stage.track(key, name):
             pass
@@ -234,9 +225,13 @@ def test_only_a_finished_run_replaces_older_ones_with_its_key(stage: Stage) -> N
     client = stage.client()
     experiment = client.get_experiment_by_name("scenes").experiment_id
     client.create_run(experiment, 2**42, {"erkt.stage_key": "k1"}, "started later")
+    client.create_run(experiment, 1, {"erkt.stage_key": "k1", "mlflow.parentRunId": "p"}, "of a commit")
+    filled = {"erkt.stage_key": "k1", "erkt.made_from": "files", "erkt.content": "c"}
+    client.create_run(experiment, 1, filled, "being filled")
+    client.set_terminated(client.create_run(experiment, 1, filled, "made from files").info.run_id)
     finish("k1", "second")
-    assert names() == ["other", "second", "started later"]
-    assert names(deleted=True) == ["first", "broken"]
+    assert sorted(names()) == ["being filled", "of a commit", "other", "second", "started later"]
+    assert sorted(names(deleted=True)) == ["broken", "first", "made from files"]
 
 
 def test_a_disabled_tracker_does_nothing_and_imports_nothing(tmp_path: Path) -> None:
@@ -294,6 +289,49 @@ def test_a_programming_error_is_named_once_and_the_run_is_marked(stage: Stage) -
     assert "ValueError: could not convert string to float: 'high'" in warning
     assert [run.info.status for run in stage.runs()] == ["FINISHED", "FAILED"]
     assert stage.runs()[1].data.metrics == {}
+
+
+class Locked:
+    """Lets a method of the client fail as SQLite does while others hold its lock, some times in all."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, name: str, times: int) -> None:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.left = times
+        call = getattr(MlflowClient, name)
+
+        def locked(*arguments: Any, **named: Any) -> Any:
+            if self.left:
+                self.left -= 1
+                raise MlflowException("(sqlite3.OperationalError) database is locked")
+            return call(*arguments, **named)
+
+        patch.setattr(MlflowClient, name, locked)
+
+
+@pytest.mark.parametrize("name", ["create_run", "log_batch", "log_artifact", "set_tag", "set_terminated"])
+def test_a_locked_database_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    lock = Locked(monkeypatch, name, 3)
+    (stage.root / "a.txt").write_text("a")
+    with stage.track(params={"a": 1}) as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.artifact(stage.root / "a.txt")
+    assert (stage.warnings, lock.left) == ([], 0)
+    (stored,) = stage.runs()
+    assert (stored.info.status, stored.data.metrics) == ("FINISHED", {"loss": 1.0})
+    assert (stage.root / "mlartifacts" / stored.info.run_id / "artifacts" / "a.txt").read_text() == "a"
+
+
+def test_a_database_that_stays_locked_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Locked(monkeypatch, "log_batch", 1000)
+    with stage.track() as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.metrics({"loss": 2.0}, 2)
+    (warning,) = stage.warnings
+    assert "database is locked" in warning
+    assert lock.left == 1000 - 6
+    assert [run.info.status for run in stage.runs()] == ["FAILED"]
 
 
 def test_a_server_that_refuses_costs_one_warning(stage: Stage) -> None:
@@ -454,6 +492,7 @@ def cell(stage: Stage) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_two_processes_can_start_on_no_store_at_once_even_after_one_was_killed(
     stage: Stage, cell: Callable[[str], subprocess.Popen[str]]
 ) -> None:
@@ -467,6 +506,48 @@ def test_two_processes_can_start_on_no_store_at_once_even_after_one_was_killed(
     assert sorted(run.info.run_name for run in runs) == ["a", "b"]
     assert [(run.info.status, run.data.metrics) for run in runs] == [("FINISHED", {"loss": 1.0})] * 2
     assert {path.name for path in stage.root.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+MANY = """
+import os, sys
+from pathlib import Path
+from erkt.params.tracking import Tracking
+from erkt.tracking import track
+name, root = sys.argv[1], Path(sys.argv[2])
+(root / name).write_text(f"artifact of {name}")
+with track(Tracking(True, "scenes"), key=name, stage=name, params={"name": name}, tags={}, root=root,
+           environment=os.environ, warn=print, clock=iter(range(0, 1000, 10)).__next__) as run:
+    for epoch in range(8):
+        run.metrics({"loss": epoch / 4, "val_oa": epoch / 2}, epoch)
+    run.artifact(root / name)
+"""
+
+
+@pytest.mark.slow
+def test_ten_processes_log_to_one_fresh_store_at_once(stage: Stage) -> None:
+    (stage.root / "mlflow.db").unlink()
+    names = [f"cell-{number}" for number in range(10)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MANY, name, str(stage.root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in names
+    ]
+    assert [process.communicate()[0] for process in processes] == [""] * 10
+    assert [process.returncode for process in processes] == [0] * 10
+    shown = picture(f"sqlite:///{stage.root / 'mlflow.db'}", "scenes")
+    assert sorted(shown) == names
+    for name, run in shown.items():
+        assert run["status"] == "FINISHED"
+        assert run["params"] == {"name": name}
+        assert run["metrics"] == {
+            "loss": [(epoch, epoch / 4) for epoch in range(8)],
+            "val_oa": [(epoch, epoch / 2) for epoch in range(8)],
+        }
+        assert run["artifacts"] == {name: f"artifact of {name}".encode()}
 
 
 def test_a_terminated_stage_marks_its_run_killed(

@@ -12,9 +12,13 @@ import sys
 from erkt.errors import ErktError
 
 COMMANDS = {
+    "compare": "compare the students of several runs over the same seeds, with intervals",
+    "data": "check a labelled tree before anyone trains on it",
+    "doctor": "check up on machine and repository before a long run",
     "params": "check parameter files in full, without running anything",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
     "summary": "print the result table of the last run",
+    "track": "give the commit that is checked out its runs in MLflow",
     "verify": "run the teachers again on a sample of cached logits and compare",
 }
 

@@ -3,9 +3,11 @@
 Python runs this at the start of every process whose path holds this folder. ``KILL`` is JSON: ``module`` (a
 word of the command line that the acting process must have), ``event`` (rename or open), ``file`` (a part
 of the path), ``count``, ``target`` (self, parent or group), ``signal``, ``log`` (renames of that file, by process,
-one line each). Without ``KILL`` nothing happens.
+one line each), and ``after`` (a pattern: counting begins once such a file exists). Without ``KILL`` nothing
+happens.
 """
 
+import glob
 import json
 import os
 import sys
@@ -30,6 +32,8 @@ def _path(event: str, arguments: tuple) -> str:
 
 def _hear(event: str, arguments: tuple) -> None:
     if event != _EVENTS[_PLAN["event"]] or _PLAN["file"] not in _path(event, arguments) or not _acts():
+        return
+    if "after" in _PLAN and not glob.glob(_PLAN["after"]):
         return
     _SEEN[0] += 1
     log = os.open(_PLAN["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -1,0 +1,53 @@
+"""The commit that is checked out, with nothing changed since."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from erkt.errors import ErktError
+
+_SECONDS = 60  # for a status of a large working tree on a network folder
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit: its hash, its first line, when it was authored (ms since 1970), DVC's experiment or ""."""
+
+    commit: str
+    subject: str
+    authored: int
+    experiment: str
+
+
+def read_clean(root: Path) -> Revision:
+    """Return the commit that is checked out in ``root``.
+
+    Raises ErktError if there is none, or if something under ``root`` differs from it, files that git neither
+    tracks nor ignores included.
+    """
+    commit, authored, subject = _git(root, "log", "-1", "--no-show-signature", "--format=%H%n%at%n%s").split(
+        "\n"
+    )[:3]
+    # Two letters and a space, then the name; each ends with a zero byte, so that no name is quoted.
+    changed = _git(root, "status", "--porcelain", "--no-renames", "-z", "--", ".").split("\0")[:-1]
+    if changed:
+        names = [entry[3:] for entry in changed]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise ErktError(
+            f"{', '.join(names[:_SHOWN])}{more}: not as in commit {commit[:10]}; commit first, so that what is "
+            "tracked has a commit of its own"
+        )
+    experiments = _git(root, "for-each-ref", "--points-at=HEAD", "--format=%(refname:lstrip=-1)", "refs/exps")
+    return Revision(commit, subject, int(authored) * 1000, ", ".join(sorted(set(experiments.split()))))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
+    except subprocess.CalledProcessError as error:
+        raise ErktError(f"git {arguments[0]}: {' '.join(error.stderr.split())}") from None
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ErktError(f"git {arguments[0]}: {error}") from None
+    return done.stdout
