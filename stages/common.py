@@ -23,6 +23,7 @@ from erkt.params.tracking import Tracking
 from erkt.progress import Progress
 from erkt.schema import build
 from stages import declared, locked, paths, resume
+from stages.results import epoch_numbers, record_numbers
 
 if TYPE_CHECKING:
     from erkt.checkpoints import FolderCheckpoints
@@ -103,9 +104,7 @@ class Job:
         """Run the training loop to its end: mirror each epoch's numbers, return them all."""
         rows = []
         for row in epochs:
-            self.run.metrics(
-                {name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"])
-            )
+            self.run.metrics(*epoch_numbers(row))
             rows.append(row)
         return rows
 
@@ -116,10 +115,7 @@ class Job:
     def write_records(self, path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of metrics with the stage's key as a list, the form that DVC plots reads; mirror them."""
         write_json(path, [{"stage": self.name, "key": self.key, **row} for row in rows])
-        for row in rows:
-            numbers = {name: float(value) for name, value in row.items() if isinstance(value, (int, float))}
-            prefix = f"{row['network']}." if len(rows) > 1 else ""
-            self.run.metrics({f"{prefix}{name}": value for name, value in numbers.items()})
+        self.run.metrics(record_numbers(rows))
         self.run.artifact(path)
 
     def write_sidecar(self, seconds: float) -> None:

@@ -19,11 +19,15 @@ NEUTRAL = {
     "erkt/schema.py",
     "erkt/stopping.py",
     "erkt/tracking.py",
+    "erkt/tracking_commit.py",
+    "erkt/tracking_run.py",
     "erkt/tracking_store.py",
+    "stages/cells.py",
     "stages/common.py",
     "stages/declared.py",
     "stages/locked.py",
     "stages/paths.py",
+    "stages/results.py",
     "stages/resume.py",
 }
 """Modules that cannot change a result, only refuse, show, record or name: no stage declares them."""

@@ -36,6 +36,15 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return made
 
 
+def forget(cache: Path, md5: str) -> None:
+    """Delete an object of DVC's cache, and what it lists if it is a folder's."""
+    path = cache / md5[:2] / md5[2:]
+    if md5.endswith(".dir"):
+        for entry in json.loads(path.read_text()):
+            forget(cache, entry["md5"])
+    path.unlink(missing_ok=True)
+
+
 class Broken:
     """A copy of the unbroken clone in which one stage has not run yet."""
 
@@ -49,6 +58,7 @@ class Broken:
         for out in lock["stages"].pop(self.cell)["outs"]:
             path = folder / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+            forget(folder / ".dvc/cache/files/md5", out["md5"])
         (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
     def repro(
@@ -59,9 +69,8 @@ class Broken:
         code = "import os, runpy, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
         code += "runpy.run_module('dvc', run_name='__main__')"
         path = f"{KILLER}:{self.clone.folder}"
-        return self.clone.python(
-            "-c", code, self.cell, KILL=json.dumps(kill) if plan else "{}", PYTHONPATH=path
-        )
+        settings = {"KILL": json.dumps(kill) if plan else "{}", "PYTHONPATH": path}
+        return self.clone.python("-c", code, self.cell, **settings, **(environment or {}))
 
     def assert_mended(self) -> str:
         """Run ``dvc repro`` to its end; its results are those of the unbroken run. Return what it printed."""
@@ -128,7 +137,6 @@ def test_sigkill_between_a_stages_end_and_dvcs_record(
 ) -> None:
     """Until DVC has cached the outputs the stage is run again and takes its result; then DVC restores it."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
-    shutil.rmtree(broken.clone.folder / ".dvc/cache")
     ended = str(broken.clone.folder / f".inflight/{broken.cell}-*/finished.json")
     done = broken.repro(event=event, file=file, count=1, target="group", module="runpy", after=ended)
     assert done.returncode == -signal.SIGKILL
