@@ -68,6 +68,14 @@ class Result:
     files: dict[str, dict[str, str]]
 
 
+def read_result(folder: Path) -> Result:
+    """Return the result that a finished state in ``folder`` holds; ErktError if it is damaged or none."""
+    try:
+        return Result(**read_sealed(folder / FINISHED))
+    except TypeError as error:
+        raise ErktError(f"{folder / FINISHED}: not a result ({error})") from None
+
+
 @dataclass(frozen=True)
 class State:
     """The state of one cell of a stage with one set of inputs, as a folder in ``store``."""
@@ -114,11 +122,11 @@ class State:
         if not (self.folder / FINISHED).exists():
             return None
         try:
-            result = Result(**read_sealed(self.folder / FINISHED))
+            result = read_result(self.folder)
             for path, digests in result.files.items():
                 if sha256_file(self.folder / _RESULT / path) != digests["sha256"]:
                     raise ErktError(f"{path} is not what was kept")
-        except (ErktError, TypeError, KeyError) as error:
+        except (ErktError, KeyError) as error:
             warn(f"{self.folder} is damaged ({error}); starting from the beginning")
             self.drop()
             return None
@@ -169,8 +177,8 @@ def collect(store: Path, held: Callable[[str, Result], bool]) -> None:
     for state in survey(store):
         if not state.finished:
             continue
-        with suppress(ErktError, TypeError, Timeout, OSError):
-            result = Result(**read_sealed(state.folder / FINISHED))
+        with suppress(ErktError, Timeout, OSError):
+            result = read_result(state.folder)
             if held(state.stage, result):
                 with FileLock(store / _LOCKS / f"{state.folder.name}.lock", timeout=0):
                     shutil.rmtree(state.folder, ignore_errors=True)

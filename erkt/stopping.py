@@ -33,9 +33,12 @@ def listen(*, patient: bool) -> Iterator[Stop]:
     order, and the second raises KeyboardInterrupt. Without, the first raises. Signals that the caller ignores
     (``nohup`` does so with SIGHUP) stay ignored. Only for the main thread.
     """
-    stop = Stop()
+    stop, owner = Stop(), os.getpid()
 
     def heard(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a forked worker inherits the handler, but not the work to save
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         if patient and not stop.requested:
             stop.requested = True
         else:

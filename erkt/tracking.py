@@ -4,14 +4,10 @@ The files under ``metrics/`` are complete without it, so nothing that goes wrong
 the first error is told in one warning and ends the tracking of that stage.
 """
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from erkt import tracking_store
@@ -50,10 +46,9 @@ def track(
 ) -> Iterator[Run]:
     """Mirror what happens inside the block into one MLflow run; never raise anything of its own.
 
-    The run ends as the block does: FINISHED, FAILED after an exception, KILLED after an interrupt or
-    SIGTERM (which this turns into ``SystemExit(143)`` if the program has no handler of its own). Once it
-    has FINISHED, older runs with the same key that no commit refers to are deleted, as MLflow does it: they
-    can be restored.
+    The run ends as the block does: FINISHED, FAILED after an exception, KILLED after KeyboardInterrupt (see
+    ``erkt.stopping`` for signals). Once it has FINISHED, older runs with the same key that no commit refers
+    to are deleted, as MLflow does it: they can be restored.
 
     Args:
         settings: whether to track at all, and the name of the experiment.
@@ -74,13 +69,12 @@ def track(
     if "DVC_EXP_NAME" in environment:
         named["dvc_experiment"] = environment["DVC_EXP_NAME"]
     run.start(settings.experiment, tracking_store.address(root, environment), params, named)
-    with _sigterm_as_exception():
-        try:
-            yield run
-        except BaseException as error:
-            run.end(_status(error))
-            raise
-        run.end("FINISHED")
+    try:
+        yield run
+    except BaseException as error:
+        run.end(_status(error))
+        raise
+    run.end("FINISHED")
 
 
 class _MlflowRun(Run):
@@ -145,33 +139,7 @@ class _MlflowRun(Run):
             self._failed = True
 
 
-class _Terminated(SystemExit):
-    """The process was asked to end by SIGTERM."""
-
-
 def _status(error: BaseException) -> str:
-    if isinstance(error, (KeyboardInterrupt, _Terminated)):
+    if isinstance(error, KeyboardInterrupt):
         return "KILLED"
     return "FINISHED" if isinstance(error, SystemExit) and not error.code else "FAILED"
-
-
-@contextmanager
-def _sigterm_as_exception() -> Iterator[None]:
-    """Unwind the block at SIGTERM, so that its run can be ended; leave a handler of the program alone."""
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    owner = os.getpid()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != owner:  # a forked worker inherits the handler, but the run is not its own
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
-        raise _Terminated(128 + number)
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

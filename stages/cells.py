@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from erkt.errors import ErktError
-from stages import paths
-from stages.declared import look_up
+from stages.declared import look_up, pipeline
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,8 @@ def all_cells(params: Mapping[str, Any]) -> list[Cell]:
     An axis of a stage is written ``${key}`` and names a list of ``params``, or a mapping that stands for its
     keys. Raises ErktError if dvc.yaml is not here, or a key is missing.
     """
-    if not paths.PIPELINE.is_file():
-        raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
-    pipeline = yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))
     cells = []
-    for stage, entry in pipeline["stages"].items():
+    for stage, entry in pipeline().items():
         axes: dict[str, str] = entry.get("matrix", {})
         values = [look_up(params, axis.removeprefix("${").removesuffix("}")) for axis in axes.values()]
         for combination in itertools.product(*values):

@@ -23,9 +23,7 @@ _SECTIONS = ("deps", "params", "outs", "plots", "metrics")
 
 def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
     """Return ``deps``, ``params``, ``outs``, ``plots``, ``metrics`` of a stage's cell of dvc.yaml, names filled in."""
-    if not paths.PIPELINE.is_file():
-        raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
-    entry = _parsed(paths.PIPELINE.read_text(encoding="utf-8"))["stages"][stage]
+    entry = pipeline()[stage]
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
@@ -37,6 +35,18 @@ def stage_entry(stage: str, cell: Mapping[str, str]) -> dict[str, Any]:
         return [fill(item) for item in value] if isinstance(value, list) else value
 
     return {key: fill(entry.get(key, [])) for key in _SECTIONS}
+
+
+def pipeline() -> dict[str, Any]:
+    """Return dvc.yaml's stages by name; ErktError if it is not here or holds none."""
+    if not paths.PIPELINE.is_file():
+        raise ErktError(f"{paths.PIPELINE}: not here; run this in the root of the repository")
+    try:
+        return dict(_parsed(paths.PIPELINE.read_text(encoding="utf-8"))["stages"])
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ErktError(
+            f"{paths.PIPELINE}: not readable as a pipeline: {' '.join(str(error).split())}"
+        ) from None
 
 
 @lru_cache(maxsize=1)

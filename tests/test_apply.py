@@ -1,6 +1,7 @@
 """The operations of the VSM against torchvision's functional forms, image by image and bit for bit."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import InterpolationMode
@@ -45,6 +47,27 @@ def adjust_contrast(image: Tensor, factor: float) -> Tensor:
     return image.mul(factor).add_(mean, alpha=1 - factor).clamp_(0, 1)
 
 
+def rotate(image: Tensor, angle: float) -> Tensor:
+    """Torchvision's, with the matrix product of its grid written out as products and their sum.
+
+    Some CPUs' libraries fuse multiplication and addition there, so that torchvision's ties between two pixels
+    fall otherwise from one machine to the next.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tensor, "bmm", written_out)
+        return torchvisions_rotate(image, angle)
+
+
+def written_out(a: Tensor, b: Tensor) -> Tensor:
+    """Return the matrix product of ``a`` (1, P, K) and ``b`` (1, K, M), each product and sum rounded."""
+    terms = [a[..., k, None] * b[:, None, k] for k in range(a.shape[-1])]
+    return sum(terms[1:], start=terms[0])
+
+
+def torchvisions_rotate(image: Tensor, angle: float) -> Tensor:
+    return V.rotate(image, angle, InterpolationMode.NEAREST, expand=False, fill=0)
+
+
 def jitter_one(image: Tensor, rows: Draws, i: int, settings: Views) -> Tensor:
     adjust = (V.adjust_brightness, adjust_contrast, V.adjust_saturation)
     for kind in rows.jitter_order[i]:
@@ -66,9 +89,7 @@ def crop_one(image: Tensor, rows: Draws, i: int, settings: Views) -> Tensor:
 
 REFERENCE: dict[str, Callable[[Tensor, Draws, int, Views], Tensor]] = {
     "color_jitter": jitter_one,
-    "rotation": lambda image, rows, i, _: V.rotate(
-        image, rows.rotation_angle[i].item(), InterpolationMode.NEAREST, expand=False, fill=0
-    ),
+    "rotation": lambda image, rows, i, _: rotate(image, rows.rotation_angle[i].item()),
     "horizontal_flip": lambda image, *_: V.horizontal_flip(image),
     "vertical_flip": lambda image, *_: V.vertical_flip(image),
     "grayscale": lambda image, *_: V.rgb_to_grayscale(image, num_output_channels=3),
@@ -179,6 +200,26 @@ def test_right_angles_and_diagonals_equal_torchvision(side: int, flips: float) -
     images = sample_images(len(angles), side)
     rows = replace(draw(0, 0, len(angles), side, settings), rotation_angle=angles)
     assert torch.equal(apply_before_cutmix(images, rows, settings), reference(images, rows, settings))
+
+
+def distance_to_a_tie(angle: float, side: int) -> NDArray[np.float64]:
+    """Return how far, in pixels, each place (S, S) looks from the middle between two pixels, in doubles."""
+    turn, base = math.radians(angle), np.arange(side) - (side - 1) / 2
+    x, y = base[None, :], base[:, None]
+    looked_up = np.stack([x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)])
+    place = looked_up + (side - 1) / 2
+    return np.abs(place - np.floor(place) - 0.5).min(0)
+
+
+@pytest.mark.parametrize(("side", "count"), SIDES.items())
+def test_rotation_differs_from_torchvisions_on_this_machine_at_ties_at_most(side: int, count: int) -> None:
+    settings = with_p(NOTHING, rotation=1.0)
+    images = sample_images(count, side)
+    rows = draw(0, side, count, side, settings)
+    ours, floats = apply_before_cutmix(images, rows, settings), V.to_dtype(images, torch.float32, scale=True)
+    for x, y, angle in zip(floats, ours, rows.rotation_angle.tolist(), strict=True):
+        differ = (torchvisions_rotate(x, angle) != y).any(0).numpy()
+        assert (distance_to_a_tie(angle, side)[differ] < 1e-4).all()
 
 
 def test_flips_move_every_pixel_of_every_side_length_to_its_mirror_place() -> None:

@@ -1,6 +1,7 @@
 """Every finding of the check-up can be provoked, by made-up facts or by the real thing where that is quick."""
 
 import contextlib
+import hashlib
 import http.server
 import os
 import socket
@@ -924,3 +925,24 @@ def test_params_that_are_wrong_and_a_missing_pipeline_are_problems_not_ends(
     clone.write_params()
     lines = [finding for finding in Checkup(tmp_path, {}).findings() if finding.what.startswith("params")]
     assert (only(iter(lines)).level, "seeds" in lines[0].what) == ("problem", True)
+
+
+def test_a_result_that_dvc_lock_holds_counts_as_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = Clone(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "curve.csv").write_text("epoch,loss\n")
+    kept = State(tmp_path / ".inflight", "distill@0", "f" * 64)
+    kept.finish(tmp_path, [Path("curve.csv")], "done")
+
+    def told() -> list[str]:
+        return [
+            line for finding in Checkup(clone.folder, {}).findings() if "in-flight" in (line := str(finding))
+        ]
+
+    assert any("dvc repro takes the result: distill@0" in line for line in told())
+    out = {"path": "curve.csv", "md5": hashlib.md5(b"epoch,loss\n", usedforsecurity=False).hexdigest()}
+    lock = {"schema": "2.0", "stages": {"distill@0": {"cmd": "x", "outs": [out]}}}
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert any("recorded, and removed by the next stage: distill@0" in line for line in told())

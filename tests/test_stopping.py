@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -66,3 +67,23 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
         parent.wait()
     assert select.select([handle], [], [], 60)[0], "the child lives on"
     os.close(handle)
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_forked_worker_dies_of_the_signal(patient: bool) -> None:
+    reader, writer = os.pipe()
+    with listen(patient=patient) as stop:
+        worker = os.fork()
+        if worker == 0:
+            try:
+                os.write(writer, b".")
+                for _ in range(1000):  # short waits: a signal between the check for one and a wait is late
+                    time.sleep(0.01)
+            finally:
+                os._exit(1)
+        os.read(reader, 1)
+        os.kill(worker, signal.SIGTERM)
+        assert os.waitpid(worker, 0)[1] == signal.SIGTERM
+        assert not stop.requested
+    os.close(reader)
+    os.close(writer)

@@ -12,15 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from erkt import inflight, tracking_store
 from erkt.artifacts import MANIFEST, WEIGHTS
 from erkt.doctor import dvc_remote, dvc_side, inputs, machine, space, state, tracker, versions
 from erkt.doctor.findings import Finding, ok, problem
 from erkt.doctor.question import Question
 from erkt.errors import ErktError
-from erkt.files import read_json
 from erkt.params.protocol import Protocol, check
 from stages import declared, locked, paths
 from stages.cells import Cell, all_cells
@@ -91,13 +88,8 @@ class Checkup:
         return check(self._params, str(paths.PARAMS))
 
     @cached_property
-    def _pipeline(self) -> tuple[list[Cell], dict[str, Any]]:
-        """The cells, and dvc.yaml's entries by stage."""
-        try:
-            cells = all_cells(self._params)
-            return cells, yaml.safe_load(paths.PIPELINE.read_text(encoding="utf-8"))["stages"]
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            raise ErktError(f"{paths.PIPELINE}: {tracking_store.told(error)}") from None
+    def _cells(self) -> list[Cell]:
+        return all_cells(self._params)
 
     @cached_property
     def _prepared(self) -> space.Data | None:
@@ -129,8 +121,7 @@ class Checkup:
 
     def _inputs(self) -> Iterator[Finding]:
         try:
-            cells, stages = self._pipeline
-            listed = [_files(cell, stages[cell.stage]) for cell in cells]
+            listed = [_files(cell) for cell in self._cells]
             yield from inputs.prerequisites(listed, lambda path: Path(path).exists())
         except ErktError as error:
             yield problem(f"pipeline: {error}", f"git checkout -- {paths.PIPELINE}")
@@ -187,7 +178,7 @@ class Checkup:
     def _is_present(self, found: inflight.Found) -> bool | None:
         """Return whether a cell as it is now would go on from this state; None if its inputs are not all here."""
         try:
-            cell = next((cell for cell in self._pipeline[0] if cell.name == found.stage), None)
+            cell = next((cell for cell in self._cells if cell.name == found.stage), None)
             if cell is None:
                 return False
             key = declared.stage_key(cell.stage, cell.coordinates, self._params)
@@ -236,22 +227,16 @@ class Checkup:
         return {**here, "images": int(self._prepared is not None)}
 
 
-def _files(cell: Cell, entry: Mapping[str, Any]) -> inputs.Cell:
-    """Return what a cell needs and makes, from its stage's entry in dvc.yaml, which is read once for all cells."""
-
-    def fill(path: str) -> str:
-        for name, coordinate in cell.coordinates.items():
-            path = path.replace(f"${{item.{name}}}", coordinate)
-        return path
-
-    made = [out for section in ("outs", "plots", "metrics") for out in entry.get(section, [])]
-    outs = (next(iter(out)) if isinstance(out, dict) else out for out in made)
-    return inputs.Cell(cell.name, tuple(map(fill, entry.get("deps", []))), tuple(map(fill, outs)))
+def _files(cell: Cell) -> inputs.Cell:
+    """Return what a cell needs and makes."""
+    needed = declared.stage_entry(cell.stage, cell.coordinates)["deps"]
+    made = declared.outputs(cell.stage, cell.coordinates)
+    return inputs.Cell(cell.name, tuple(needed), tuple(path.as_posix() for path in made))
 
 
 def _is_recorded(found: inflight.Found) -> bool:
     if not found.finished:
         return False
-    with suppress(ErktError, TypeError):
-        return locked.holds(found.stage, inflight.Result(**read_json(found.folder / inflight.FINISHED)))
+    with suppress(ErktError):
+        return locked.holds(found.stage, inflight.read_result(found.folder))
     return False
