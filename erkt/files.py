@@ -4,6 +4,7 @@ A reader never meets half a file, and a run that dies leaves what was there befo
 also reach through a hard link into DVC's cache, silently (a temporary name and a rename cannot).
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -17,6 +18,8 @@ from typing import Any
 from erkt.errors import ErktError
 
 _SEAL = "sha256_of_this"
+_PART = ".part-"
+_PART_BYTES = 4
 
 
 @contextmanager
@@ -65,6 +68,19 @@ def replace_folder(path: Path) -> Iterator[Path]:
             os.rename(former, path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what replacements of ``path`` left beside it because their process was killed.
+
+    Only for whoever holds the lock that writers of ``path`` take.
+    """
+    for leftover in path.parent.glob(f"{_PART}{'[0-9a-f]' * 2 * _PART_BYTES}-{glob.escape(path.name)}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -156,7 +172,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
+    return path.with_name(f"{_PART}{secrets.token_hex(_PART_BYTES)}-{path.name}")
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
-from erkt.files import read_sealed, replace_folder, replace_whole, sha256_file, write_sealed
+from erkt.files import read_sealed, replace_whole, sha256_file, write_sealed
 
 VARIABLE = "ERKT_INFLIGHT"
 FINISHED = "finished.json"
@@ -97,7 +97,8 @@ class State:
     def finish(self, root: Path, outs: Sequence[Path], line: str) -> None:
         """Keep what lies at ``outs`` (files and folders relative to ``root``); drop the checkpoints.
 
-        The marker is written last. Raises ErktError for what the file system refuses.
+        In this order: the files, the marker, and only then are the checkpoints dropped, so that no moment is
+        without the one or the other. Raises ErktError for what the file system refuses.
         """
         files = [
             file
@@ -105,14 +106,22 @@ class State:
             for file in (sorted((root / out).rglob("*")) if (root / out).is_dir() else [root / out])
             if file.is_file()
         ]
-        with replace_folder(self.folder) as folder:
-            entries = {}
+        kept, entries = self.folder / _RESULT, {}
+        try:
+            if kept.exists():  # of a run that was killed before it set the marker
+                shutil.rmtree(kept)
             for file in files:
                 path = file.relative_to(root)
-                _link(file, folder / _RESULT / path)
+                with replace_whole(kept / path) as temporary:
+                    _link(file, temporary)
                 entries[path.as_posix()] = {"sha256": sha256_file(file), "md5": md5_file(file)}
             result = Result(line, [out.as_posix() for out in outs], entries)
-            write_sealed(folder / FINISHED, vars(result))
+            write_sealed(self.folder / FINISHED, vars(result))
+            for path in self.folder.iterdir():
+                if path.name not in (FINISHED, _RESULT):
+                    path.unlink()
+        except OSError as error:
+            raise ErktError(f"{self.folder}: the result is not kept: {error}") from error
 
     def take(self, root: Path, warn: Callable[[str], None]) -> Result | None:
         """Put the kept result back in place below ``root``; return it, or None if there is none.
@@ -195,7 +204,6 @@ def _link(source: Path, target: Path) -> None:
 
     Files are only ever replaced whole, so a link costs no space and nothing writes through it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:

@@ -16,7 +16,7 @@ import yaml
 
 from erkt import inflight, lineage, stopping, tracking
 from erkt.errors import ErktError
-from erkt.files import write_json
+from erkt.files import remove_leftovers, write_json
 from erkt.params import protocol
 from erkt.params.runtime import Runtime
 from erkt.params.tracking import Tracking
@@ -53,6 +53,11 @@ class Job:
     def key(self) -> str:
         """The sha256 of the cell's declared inputs as they are when this is first asked for."""
         return declared.stage_key(self.stage, self.cell, self._params)
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Everything that the cell makes: what it declares, and its sidecar."""
+        return [*declared.outputs(self.stage, self.cell), paths.environment(self.name)]
 
     @property
     def seed(self) -> int:
@@ -186,6 +191,8 @@ def _run(
             job = Job(stage, cell)
             waiting = partial(job.warn, "another process runs this stage here; waiting for it to end")
             with inflight.alone(paths.RUNNING / f"{name}.lock", waiting, lambda: stop.requested):
+                for path in job.outputs:
+                    remove_leftovers(path)
                 tidy(job)
                 inflight.collect(job.store, locked.holds)
                 line = _long(main, job, stop) if long else _tracked(main, job)
@@ -234,5 +241,4 @@ def _long(main: Callable[[Job], str], job: Job, stop: stopping.Stop) -> str:
         job.checkpoints = kept
         return _tracked(main, job)
 
-    outs = [*declared.outputs(job.stage, job.cell), paths.environment(job.name)]
-    return resume.run_or_take(state, outs, work, stop, job.warn)
+    return resume.run_or_take(state, job.outputs, work, stop, job.warn)

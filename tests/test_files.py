@@ -9,6 +9,7 @@ from erkt.errors import ErktError
 from erkt.files import (
     read_json,
     read_sealed,
+    remove_leftovers,
     replace_folder,
     replace_whole,
     sha256_file,
@@ -181,3 +182,14 @@ def test_every_bit_of_a_sealed_file_counts(tmp_path: Path) -> None:
             refused.append(str(error))
     assert len(refused) > 100
     assert not any("\n" in line for line in refused)
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "0-[a].csv"
+    others = ["0-[a].csv", ".part-0123abcd-1-0-[a].csv", ".part-0123abcd-0-a.csv", "0123abcd-0-[a].csv"]
+    for name in [*others, ".part-0123abcd-0-[a].csv"]:
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".part-89efcdab-0-[a].csv/deep").mkdir(parents=True)
+    remove_leftovers(path)
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
+    remove_leftovers(tmp_path / "nowhere/x")

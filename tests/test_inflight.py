@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from erkt import inflight
 from erkt.errors import ErktError
 from erkt.inflight import FINISHED, Result, State, alone, collect, store, survey
 
@@ -30,7 +31,7 @@ def work(tmp_path: Path) -> Path:
 
 def made(tmp_path: Path, work: Path, name: str = "train@0-one") -> State:
     state = State(tmp_path / "store", name, KEY)
-    state.folder.mkdir(parents=True)
+    state.folder.mkdir(parents=True, exist_ok=True)
     (state.folder / "checkpoint.safetensors").write_text("old")
     state.finish(work, [Path("out"), Path("curve.csv")], "loss 0.5")
     return state
@@ -56,6 +57,28 @@ def test_a_finished_result_comes_back_byte_for_byte(tmp_path: Path, work: Path) 
     result = state.take(work, fail)
     assert result is not None
     assert result.line == "loss 0.5"
+    assert content(work) == before
+
+
+@pytest.mark.parametrize("moment", ["sha256_file", "write_sealed"])
+def test_until_the_marker_is_there_the_checkpoint_is(
+    tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inflight, moment, die)
+        with pytest.raises(SystemExit):
+            made(tmp_path, work)
+    state = State(tmp_path / "store", "train@0-one", KEY)
+    assert state.take(work, fail) is None
+    assert (state.folder / "checkpoint.safetensors").read_text() == "old"
+    (state.folder / "result/of_that_run").write_text("")
+    before = content(work)
+    made(tmp_path, work)
+    assert content(state.folder / "result") == before
+    assert state.take(work, fail) is not None
     assert content(work) == before
 
 

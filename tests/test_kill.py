@@ -66,7 +66,8 @@ class Broken:
     ) -> subprocess.CompletedProcess[str]:
         """Run ``dvc repro`` of the stage, in a process group of its own, killed as ``plan`` says."""
         kill = {"module": f"stages.{self.stage}", "event": "rename", "log": str(self.log), "signal": 9} | plan
-        code = "import os, runpy, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
+        code = "import os, runpy, signal, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
+        code += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell's background job ignores it
         code += "runpy.run_module('dvc', run_name='__main__')"
         path = f"{KILLER}:{self.clone.folder}"
         settings = {"KILL": json.dumps(kill) if plan else "{}", "PYTHONPATH": path}
