@@ -55,9 +55,8 @@ def test_tracking_and_device_settings_rerun_nothing(clone: Clone) -> None:
         return clone.change(change)
 
     assert set_to("another", 16) == set()
-    assert (
-        set_to("erkt", 8) == set()
-    )  # on some CPUs another batch rounds otherwise: what runs later compares bytes
+    # Back again: on some CPUs another batch rounds otherwise, and what follows compares bytes.
+    assert set_to("erkt", 8) == set()
 
 
 def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) -> None:
