@@ -18,7 +18,7 @@ from typing import Any
 from erkt.errors import ErktError
 
 _SEAL = "sha256_of_this"
-_PART = ".part-"
+PART = ".part-"  # begins the name of what is being written
 _PART_BYTES = 4
 
 
@@ -71,11 +71,12 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Delete what replacements of ``path`` left beside it because their process was killed.
+    """Delete what replacements of ``path``, or of what is below it, left because their process was killed.
 
     Only for whoever holds the lock that writers of ``path`` take.
     """
-    for leftover in path.parent.glob(f"{_PART}{'[0-9a-f]' * 2 * _PART_BYTES}-{glob.escape(path.name)}"):
+    halves = f"{PART}{'[0-9a-f]' * 2 * _PART_BYTES}-"
+    for leftover in [*path.parent.glob(halves + glob.escape(path.name)), *path.rglob(f"{halves}*")]:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -172,7 +173,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f"{_PART}{secrets.token_hex(_PART_BYTES)}-{path.name}")
+    return path.with_name(f"{PART}{secrets.token_hex(_PART_BYTES)}-{path.name}")
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
-from erkt.files import read_sealed, replace_whole, sha256_file, write_sealed
+from erkt.files import read_sealed, remove_leftovers, replace_whole, sha256_file, write_sealed
 
 VARIABLE = "ERKT_INFLIGHT"
 FINISHED = "finished.json"
@@ -98,15 +98,10 @@ class State:
         """Keep what lies at ``outs`` (files and folders relative to ``root``); drop the checkpoints.
 
         In this order: the files, the marker, and only then are the checkpoints dropped, so that no moment is
-        without the one or the other. Raises ErktError for what the file system refuses.
+        without the one or the other. Raises ErktError for an output that is missing (a second ``dvc repro``
+        removes outputs before its stage waits for this one), and for what the file system refuses.
         """
-        files = [
-            file
-            for out in outs
-            for file in (sorted((root / out).rglob("*")) if (root / out).is_dir() else [root / out])
-            if file.is_file()
-        ]
-        kept, entries = self.folder / _RESULT, {}
+        files, kept, entries = _files(root, outs), self.folder / _RESULT, {}
         try:
             if kept.exists():  # of a run that was killed before it set the marker
                 shutil.rmtree(kept)
@@ -115,6 +110,8 @@ class State:
                 with replace_whole(kept / path) as temporary:
                     _link(file, temporary)
                 entries[path.as_posix()] = {"sha256": sha256_file(file), "md5": md5_file(file)}
+            if _files(root, outs) != files:
+                raise ErktError("outputs were removed while they were kept; run dvc repro again")
             result = Result(line, [out.as_posix() for out in outs], entries)
             write_sealed(self.folder / FINISHED, vars(result))
             for path in self.folder.iterdir():
@@ -126,12 +123,16 @@ class State:
     def take(self, root: Path, warn: Callable[[str], None]) -> Result | None:
         """Put the kept result back in place below ``root``; return it, or None if there is none.
 
-        One that is damaged is dropped with a warning.
+        One that is damaged is dropped with a warning, and what killed processes left half-written without.
         """
+        remove_leftovers(self.folder)
         if not (self.folder / FINISHED).exists():
             return None
         try:
             result = read_result(self.folder)
+            for out in result.outs:
+                if not any(path == out or path.startswith(f"{out}/") for path in result.files):
+                    raise ErktError(f"{out} was not kept")
             for path, digests in result.files.items():
                 if sha256_file(self.folder / _RESULT / path) != digests["sha256"]:
                     raise ErktError(f"{path} is not what was kept")
@@ -191,6 +192,18 @@ def collect(store: Path, held: Callable[[str, Result], bool]) -> None:
             if held(state.stage, result):
                 with FileLock(store / _LOCKS / f"{state.folder.name}.lock", timeout=0):
                     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _files(root: Path, outs: Sequence[Path]) -> list[Path]:
+    """Return the files at ``outs``, in order; ErktError if an output has none."""
+    files = []
+    for out in outs:
+        path = root / out
+        found = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            raise ErktError(f"{out}: gone before it was kept; run dvc repro again")
+        files += found
+    return files
 
 
 def md5_file(path: Path) -> str:

@@ -169,8 +169,8 @@ def run(
         parser.add_argument(f"--{name}", required=True)
     cell: dict[str, str] = vars(parser.parse_args())
     for name in {"seed", "block"} & set(cell):
-        if not (cell[name].isascii() and cell[name].isdigit()):
-            parser.error(f"--{name} {cell[name]}: expected a whole number, 0 or more")
+        if not (cell[name].isascii() and cell[name].isdigit() and cell[name] == str(int(cell[name]))):
+            parser.error(f"--{name} {cell[name]}: expected a whole number, 0 or more, without leading zeros")
     sys.exit(_run(main, stage, cell, tidy, long))
 
 
@@ -194,7 +194,11 @@ def _run(
                 for path in job.outputs:
                     remove_leftovers(path)
                 tidy(job)
-                inflight.collect(job.store, locked.holds)
+                # Its own stays: dvc.lock may list the bytes of a result that DVC has not cached yet.
+                inflight.collect(
+                    job.store,
+                    lambda state, result: state != job.name and locked.holds(state, result),
+                )
                 line = _long(main, job, stop) if long else _tracked(main, job)
         except ErktError as error:
             print(f"error: {name}: {error}", file=sys.stderr)

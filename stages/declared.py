@@ -15,7 +15,7 @@ import yaml
 
 from erkt.artifacts import MANIFEST
 from erkt.errors import ErktError
-from erkt.files import sha256_file
+from erkt.files import PART, sha256_file
 from stages import paths
 
 _SECTIONS = ("deps", "params", "outs", "plots", "metrics")
@@ -97,5 +97,9 @@ def _digest(path: Path) -> str:
         raise ErktError(f"{path}: missing; run the stage that makes it, or dvc pull")
     if (path / MANIFEST).is_file():
         return sha256_file(path / MANIFEST)
-    parts = sorted((child.name, _digest(child)) for child in path.iterdir() if child.name != "__pycache__")
+    parts = sorted(
+        (child.name, _digest(child))
+        for child in path.iterdir()
+        if child.name != "__pycache__" and not child.name.startswith(PART)
+    )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

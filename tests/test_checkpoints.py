@@ -140,6 +140,18 @@ def test_caching_interrupted_anywhere_gives_the_same_logits(tmp_path: Path, batc
     assert len(calls) == 8 - batches_done
 
 
+@pytest.mark.parametrize("size", [2, 6, 16, 32])
+@pytest.mark.parametrize("batches_done", range(1, 9))
+def test_caching_that_goes_on_in_other_batches_leaves_no_row_out(
+    tmp_path: Path, batches_done: int, size: int
+) -> None:
+    whole = block_logits(classifier(1), batches(), [2, 3])
+    with pytest.raises(Stopped):
+        block_logits(classifier(1), batches(), [2, 3], checkpoints=Interrupting(tmp_path, batches_done))
+    again = block_logits(classifier(1), batches(batch_size=size), [2, 3], checkpoints=keeper(tmp_path))
+    np.testing.assert_allclose(again.astype(np.float32), whole.astype(np.float32), rtol=2e-3, atol=1e-4)
+
+
 def test_a_checkpoint_holds_every_type_and_shape_exactly(tmp_path: Path) -> None:
     tensors = {
         "half": torch.tensor([1.5, -0.0], dtype=torch.float16),

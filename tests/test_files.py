@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -191,5 +192,11 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Pa
         (tmp_path / name).write_text("x")
     (tmp_path / ".part-89efcdab-0-[a].csv/deep").mkdir(parents=True)
     remove_leftovers(path)
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    for name in ("folder/.part-0123abcd-x", "folder/deep/.part-0123abcd-y", "folder/deep/y"):
+        (tmp_path / name).write_text("x")
+    remove_leftovers(tmp_path / "folder")
+    assert [file.name for file in (tmp_path / "folder").rglob("*") if file.is_file()] == ["y"]
+    shutil.rmtree(tmp_path / "folder")
     assert sorted(os.listdir(tmp_path)) == sorted(others)
     remove_leftovers(tmp_path / "nowhere/x")

@@ -8,6 +8,7 @@ import pytest
 
 from erkt import inflight
 from erkt.errors import ErktError
+from erkt.files import write_sealed
 from erkt.inflight import FINISHED, Result, State, alone, collect, store, survey
 
 KEY = "0123456789abcdef" * 4
@@ -80,6 +81,47 @@ def test_until_the_marker_is_there_the_checkpoint_is(
     assert content(state.folder / "result") == before
     assert state.take(work, fail) is not None
     assert content(work) == before
+
+
+@pytest.mark.parametrize("gone", ["out", "curve.csv"])
+def test_a_result_without_one_of_its_outputs_is_not_kept(tmp_path: Path, work: Path, gone: str) -> None:
+    (work / gone).rename(tmp_path / "gone")
+    with pytest.raises(ErktError, match=f"{gone}: gone before it was kept"):
+        made(tmp_path, work)
+    state = State(tmp_path / "store", "train@0-one", KEY)
+    assert state.take(work, fail) is None
+    assert (state.folder / "checkpoint.safetensors").exists()
+
+
+def test_outputs_that_vanish_while_they_are_kept_are_no_result(
+    tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last_moment(path: Path) -> str:
+        (work / "out/a.bin").unlink(missing_ok=True)
+        return "md5"
+
+    monkeypatch.setattr(inflight, "md5_file", last_moment)
+    with pytest.raises(ErktError, match="run dvc repro again"):
+        made(tmp_path, work)
+    assert State(tmp_path / "store", "train@0-one", KEY).take(work, fail) is None
+
+
+def test_a_kept_result_that_lacks_an_output_is_damaged(tmp_path: Path, work: Path) -> None:
+    state = made(tmp_path, work)
+    facts = vars(inflight.read_result(state.folder))
+    write_sealed(state.folder / FINISHED, facts | {"outs": ["out", "curve.csv", "model"]})
+    warnings: list[str] = []
+    assert state.take(work, warnings.append) is None
+    assert "model was not kept" in warnings[0]
+
+
+def test_halves_of_killed_writers_go_when_the_state_is_taken_up(tmp_path: Path, work: Path) -> None:
+    state = State(tmp_path / "store", "train@0-one", KEY)
+    half = state.folder / ".part-0123abcd-checkpoint.safetensors"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(bytes(9))
+    assert state.take(work, fail) is None
+    assert not half.exists()
 
 
 def test_writing_a_result_anew_leaves_the_kept_one_alone(tmp_path: Path, work: Path) -> None:

@@ -145,6 +145,19 @@ def test_sigkill_between_a_stages_end_and_dvcs_record(
     assert ("finished earlier" in broken.assert_mended()) == again
 
 
+@pytest.mark.slow
+def test_a_result_that_dvc_lock_lists_but_the_cache_lacks_is_not_made_twice(
+    unbroken: Clone, tmp_path: Path
+) -> None:
+    broken = Broken(unbroken, tmp_path / "clone", "distill")
+    shutil.copy(unbroken.folder / "dvc.lock", broken.clone.folder / "dvc.lock")
+    ended = str(broken.clone.folder / f".inflight/{broken.cell}-*/finished.json")
+    plan = {"event": "rename", "file": "/cache/", "count": 1, "target": "group", "module": "runpy"}
+    done = broken.repro(**plan, after=ended)
+    assert done.returncode == -signal.SIGKILL
+    assert "finished earlier" in broken.assert_mended()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
     "stage",

@@ -56,9 +56,12 @@ def test_nothing_imports_the_command_line() -> None:
                 assert "params.yaml" not in re.sub(r'"""[\s\S]*?"""', "", source), file
 
 
-def test_a_coordinate_that_is_no_number_is_refused_without_a_traceback() -> None:
-    command = [sys.executable, "-m", "stages.split", "--seed", "first"]
+@pytest.mark.parametrize("seed", ["first", "00", "-1", "1.0"])
+def test_a_coordinate_that_is_no_plain_number_is_refused_without_a_traceback(seed: str) -> None:
+    command = [sys.executable, "-m", "stages.split", f"--seed={seed}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("--seed first: expected a whole number, 0 or more")
+    assert done.stderr.splitlines()[-1].endswith(
+        f"--seed {seed}: expected a whole number, 0 or more, without leading zeros"
+    )
     assert "Traceback" not in done.stderr

@@ -59,21 +59,22 @@ def block_logits(
     """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
     teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
-    done_views, done_batches = 0, 0
+    done_views, done_samples = 0, 0
     kept = checkpoints.restore()
     if kept is not None:
-        done_views, done_batches = kept.state["views"], kept.state["batches"]
+        done_views, done_samples = kept.state["views"], kept.state["samples"]
         block[: len(kept.tensors["logits"])] = kept.tensors["logits"].numpy()
 
     for place in range(done_views, len(views)):
         view, order = data.view(views[place]), data.in_order(views[place])
-        for batch in range(done_batches, len(order)):
+        size = len(order[0])  # samples come in one order, but a run that goes on may have other batches
+        for batch in range(done_samples // size, len(order)):
             block[place][order[batch]] = batch_logits(teacher, data, view, order[batch])
-            done = {"views": place, "batches": batch + 1}
+            done = {"views": place, "samples": (batch + 1) * size}
             checkpoints.after_step(
                 partial(Checkpoint, {"logits": torch.from_numpy(block[: place + 1])}, done)
             )
-        done_batches = 0
+        done_samples = 0
         on_view(place + 1, len(views))
     return block
 
