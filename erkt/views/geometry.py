@@ -3,8 +3,9 @@
 Images are float32 (B, 3, S, S) in [0, 1]. On a CPU results equal torchvision's functional forms on single
 images bit for bit, whatever the batch and the number of threads. For the nearest-neighbour rotation this
 rests on the sequence of float32 roundings, which decides ties: base coordinates in pixels, cosine and sine
-divided by half the side before they are multiplied, two products, one sum. A matrix product would leave that
-sequence to the library at hand, and on a GPU perhaps to TF32.
+divided by half the side before they are multiplied, two products, one sum. Torchvision takes them from a
+matrix product, which leaves that sequence to the library at hand: where a CPU's fuses it (and on a GPU with
+TF32) torchvision's ties fall otherwise, and ours stay.
 """
 
 import math
