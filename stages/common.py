@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -169,7 +170,7 @@ def run(
         parser.add_argument(f"--{name}", required=True)
     cell: dict[str, str] = vars(parser.parse_args())
     for name in {"seed", "block"} & set(cell):
-        if not (cell[name].isascii() and cell[name].isdigit() and cell[name] == str(int(cell[name]))):
+        if not re.fullmatch("0|[1-9][0-9]*", cell[name]):  # one spelling: cells are locked by name
             parser.error(f"--{name} {cell[name]}: expected a whole number, 0 or more, without leading zeros")
     sys.exit(_run(main, stage, cell, tidy, long))
 

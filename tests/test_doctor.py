@@ -273,7 +273,10 @@ def test_a_cache_that_shares_its_files_is_fine_and_one_that_copies_is_noted() ->
     shared = only(dvc_cache.findings(cache("reflink hardlink copy", "hardlink symlink copy")))
     assert (shared.level, "(hardlink)" in shared.what) == ("ok", True)
     copied = only(dvc_cache.findings(cache("reflink copy", "hardlink symlink copy")))
-    assert (copied.level, "cache.type reflink,hardlink,copy" in copied.fix) == ("note", True)
+    assert (copied.level, "dvc config --local cache.type reflink,hardlink,copy" in copied.fix) == (
+        "note",
+        True,
+    )
     apart = only(dvc_cache.findings(cache("reflink hardlink copy", "symlink copy")))
     assert apart.level == "note"
     assert "dvc cache dir" in apart.fix

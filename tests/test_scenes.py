@@ -1,4 +1,5 @@
 import zipfile
+from argparse import Namespace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from erkt.cli.scenes import run
 from erkt.data.contact_sheet import contact_sheet
 from erkt.data.scenes import CLASSES, render
 from erkt.data.scenes.archive import write_archive
@@ -161,3 +163,18 @@ def test_the_contact_sheet_shows_the_pictures_in_a_row_for_every_class() -> None
     picture = render(CLASSES[-1], 5, 1, 24)
     bottom, right = sheet.shape[0] - 3, sheet.shape[1] - 3
     assert np.array_equal(sheet[bottom - 24 : bottom, right - 24 : right], picture)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("columns", "0", 1), ("columns", "-1", 1), ("side", "0", 1), ("seed", "-1", 0)],
+)
+def test_a_sheet_of_impossible_size_is_refused_in_one_line(
+    tmp_path: Path, option: str, value: str, least: int
+) -> None:
+    picture = tmp_path / "sheet.png"
+    options = Namespace(picture=picture, columns=1, side=16, seed=0)
+    setattr(options, option, int(value))
+    with pytest.raises(ErktError, match=f"^--{option} {value}: expected {least} or more$"):
+        run(options)
+    assert not picture.exists()

@@ -20,6 +20,10 @@ def run(options: Namespace) -> int:
     """Render and write the sheet."""
     if options.picture.suffix.lower() != ".png":
         raise ErktError(f"{options.picture}: the picture is a PNG, name it so")
+    for name in ("columns", "side", "seed"):
+        least = 0 if name == "seed" else 1
+        if getattr(options, name) < least:
+            raise ErktError(f"--{name} {getattr(options, name)}: expected {least} or more")
     with replace_whole(options.picture) as temporary:
         contact_sheet(options.columns, options.side, options.seed).save(temporary, optimize=True)
     print(options.picture)

@@ -45,7 +45,7 @@ def findings(cache: Cache) -> Iterator[Finding]:
     if not cache.writable:
         yield problem(
             f"DVC: the cache {cache.folder} is not writable",
-            "give its group write access (dvc config cache.shared group keeps it), or dvc cache dir --local DIR",
+            "give its group write access (dvc config --local cache.shared group keeps it), or dvc cache dir --local DIR",
         )
         return
     if cache.link != "copy":
@@ -54,10 +54,10 @@ def findings(cache: Cache) -> Iterator[Finding]:
     what = f"DVC: every artifact lies twice, in the workspace and copied in the cache {cache.folder}"
     best = next((kind for kind in ("reflink", "hardlink") if kind in cache.working), None)
     if best is not None:
-        command = "dvc config cache.type reflink,hardlink,copy && dvc checkout --relink"
+        command = "dvc config --local cache.type reflink,hardlink,copy && dvc checkout --relink"
         yield note(f"{what}; {best} works here", command)
     else:
-        symlink = ", or dvc config cache.type symlink,copy" if "symlink" in cache.working else ""
+        symlink = ", or dvc config --local cache.type symlink,copy" if "symlink" in cache.working else ""
         yield note(
             f"{what}; neither reflink nor hardlink works between them",
             f"dvc cache dir --local DIR, in the file system of the workspace{symlink}",
