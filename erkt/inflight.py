@@ -124,6 +124,7 @@ class State:
         """Put the kept result back in place below ``root``; return it, or None if there is none.
 
         One that is damaged is dropped with a warning, and what killed processes left half-written without.
+        Raises ErktError for what the file system refuses; the kept result stays.
         """
         remove_leftovers(self.folder)
         if not (self.folder / FINISHED).exists():
@@ -142,7 +143,10 @@ class State:
             return None
         for out in result.outs:
             if (root / out).is_dir():
-                shutil.rmtree(root / out)
+                try:
+                    shutil.rmtree(root / out)
+                except OSError as error:
+                    raise ErktError(f"{root / out}: the kept result cannot replace it: {error}") from error
         for path in result.files:
             with replace_whole(root / path) as temporary:
                 _link(self.folder / _RESULT / path, temporary)

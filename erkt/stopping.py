@@ -30,8 +30,10 @@ def listen(*, patient: bool) -> Iterator[Stop]:
     """Turn SIGINT, SIGTERM and SIGHUP into a request or an exception for the time of the block.
 
     With ``patient`` the first signal sets ``requested``, for work that looks at it and then leaves in good
-    order, and the second raises KeyboardInterrupt. Without, the first raises. Signals that the caller ignores
-    (``nohup`` does so with SIGHUP) stay ignored. Only for the main thread.
+    order; without, it raises KeyboardInterrupt. After that only SIGINT raises, for somebody at a keyboard who
+    will not wait. The others come twice on their own: a scheduler sends SIGTERM to the whole group, and once
+    that has ended the parent, ``die_with_parent`` sends another. Signals that the caller ignores (``nohup``
+    does so with SIGHUP) stay ignored. Only for the main thread.
     """
     stop, owner = Stop(), os.getpid()
 
@@ -39,9 +41,9 @@ def listen(*, patient: bool) -> Iterator[Stop]:
         if os.getpid() != owner:  # a forked worker inherits the handler, but not the work to save
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        if patient and not stop.requested:
-            stop.requested = True
-        else:
+        first, stop.requested = not stop.requested, True
+        at_once = not patient if first else number == signal.SIGINT
+        if at_once:
             raise KeyboardInterrupt
 
     former = {number: signal.getsignal(number) for number in _SIGNALS}

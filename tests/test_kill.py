@@ -158,16 +158,21 @@ def test_a_result_that_dvc_lock_lists_but_the_cache_lacks_is_not_made_twice(
     assert "finished earlier" in broken.assert_mended()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "target"),
+    [(signal.SIGTERM, "self"), (signal.SIGTERM, "group"), (signal.SIGINT, "group")],
+    ids=["SIGTERM", "SIGTERM_to_the_group", "Ctrl-C"],
+)
 @pytest.mark.parametrize(
     "stage",
     [pytest.param(stage, marks=[] if stage == "train_teacher" else pytest.mark.slow) for stage in CELLS],
 )
 def test_a_stage_asked_to_leave_keeps_what_it_had_and_says_so(
-    unbroken: Clone, tmp_path: Path, stage: str, number: int
+    unbroken: Clone, tmp_path: Path, stage: str, number: int, target: str
 ) -> None:
+    """To the group, as a scheduler does it: DVC dies of SIGTERM at once, and its death sends the stage another."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
-    done = broken.repro(file="checkpoint.safetensors", count=2, target="self", signal=int(number))
+    done = broken.repro(file="checkpoint.safetensors", count=2, target=target, signal=int(number))
     assert done.returncode != 0
     assert f"error: {broken.cell}: interrupted; what it had done is kept, dvc repro goes on" in done.stderr
     assert "Traceback" not in done.stderr

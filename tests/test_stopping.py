@@ -32,6 +32,18 @@ def test_an_impatient_process_is_stopped_at_once(name: str) -> None:
         signal.raise_signal(getattr(signal, name))
 
 
+@pytest.mark.parametrize("again", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_process_that_is_leaving_leaves_in_order_when_told_again(patient: bool, again: str) -> None:
+    with listen(patient=patient) as stop:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            assert not patient
+        signal.raise_signal(getattr(signal, again))
+        assert stop.requested
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
