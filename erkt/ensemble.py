@@ -153,7 +153,7 @@ def search(
     names = list(logits)
     _check_weights(reference, names, "reference weights")
     grid = line(names, lead) if method == "line" else simplex(names)
-    candidates = tuple(_candidate(logits, labels, weights, space) for weights in grid)
+    candidates = tuple(score(logits, labels, weights, space) for weights in grid)
 
     def rank(candidate: Candidate) -> tuple[float, float, float]:
         distance = math.dist([candidate.weights[n] for n in names], [reference[n] for n in names])
@@ -162,14 +162,15 @@ def search(
     return Sweep(min(candidates, key=rank).weights, candidates)
 
 
-def _candidate(
+def score(
     logits: Mapping[str, metrics.Floats],
     labels: metrics.Integers,
     weights: dict[str, float],
     space: Space,
 ) -> Candidate:
-    score = combine(logits, weights, space)
-    matrix = metrics.confusion_matrix(labels, score.argmax(axis=1), score.shape[1])
+    """Return how good the ensemble with ``weights`` is; arguments and errors as of ``combine``."""
+    mixed = combine(logits, weights, space)
+    matrix = metrics.confusion_matrix(labels, mixed.argmax(axis=1), mixed.shape[1])
     return Candidate(
-        weights, metrics.overall_accuracy(matrix), metrics.negative_log_likelihood(score, labels)
+        weights, metrics.overall_accuracy(matrix), metrics.negative_log_likelihood(mixed, labels)
     )

@@ -7,18 +7,18 @@ from erkt import metrics
 
 
 def compare(
-    student: metrics.Floats, ensemble: metrics.Floats, labels: metrics.Integers, classes: Sequence[str]
+    student: metrics.Floats, teacher: metrics.Floats, labels: metrics.Integers, classes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the reports of both (see ``erkt.metrics.report``), their agreement and the gap in OA, in percent.
 
-    ``student`` and ``ensemble`` are logits (N, C), ``labels`` (N,) the classes; ``confusion`` (C, C) counts
+    ``student`` and ``teacher``, the ensemble, are logits (N, C), ``labels`` (N,) the classes; ``confusion`` (C, C) counts
     the student's predictions, rows are the true classes.
     """
     reports = {
         "student": metrics.report(student, labels, classes),
-        "ensemble": metrics.report(ensemble, labels, classes),
+        "ensemble": metrics.report(teacher, labels, classes),
     }
-    first, second = student.argmax(axis=1), ensemble.argmax(axis=1)
+    first, second = student.argmax(axis=1), teacher.argmax(axis=1)
     matrix = metrics.confusion_matrix(labels, first, len(classes))
     return {
         **reports,
@@ -49,12 +49,12 @@ def predictions(
     keys: Sequence[str],
     labels: metrics.Integers,
     student: metrics.Floats,
-    ensemble: metrics.Floats,
+    teacher: metrics.Floats,
     classes: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Return one row an image: its key, the true class, and class and confidence of student and ensemble."""
-    sure = [metrics.softmax(scores).max(axis=1) for scores in (student, ensemble)]
-    chosen = [scores.argmax(axis=1) for scores in (student, ensemble)]
+    sure = [metrics.softmax(scores).max(axis=1) for scores in (student, teacher)]
+    chosen = [scores.argmax(axis=1) for scores in (student, teacher)]
     return [
         {
             "key": key,

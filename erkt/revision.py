@@ -1,6 +1,7 @@
 """The commit that is checked out, with nothing changed since."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +30,27 @@ def read_clean(root: Path) -> Revision:
     commit, authored, subject = _git(root, "log", "-1", "--no-show-signature", "--format=%H%n%at%n%s").split(
         "\n"
     )[:3]
-    # Two letters and a space, then the name; each ends with a zero byte, so that no name is quoted.
-    changed = _git(root, "status", "--porcelain", "--no-renames", "-z", "--", ".").split("\0")[:-1]
-    if changed:
-        names = [entry[3:] for entry in changed]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        raise ErktError(
-            f"{', '.join(names[:_SHOWN])}{more}: not as in commit {commit[:10]}; commit first, so that what is "
-            "tracked has a commit of its own"
-        )
+    _refuse_changes(root, commit, "so that what is tracked has a commit of its own", ["."])
     experiments = _git(root, "for-each-ref", "--points-at=HEAD", "--format=%(refname:lstrip=-1)", "refs/exps")
     return Revision(commit, subject, int(authored) * 1000, ", ".join(sorted(set(experiments.split()))))
+
+
+def check_committed(root: Path, leaving_out: Path) -> None:
+    """Raise ErktError if a file that git tracks differs from the commit; those in ``leaving_out`` may."""
+    commit = _git(root, "rev-parse", "HEAD").strip()
+    where = [".", f":(exclude){leaving_out.as_posix()}"]
+    _refuse_changes(root, commit, "so that every number has a commit", where, "--untracked-files=no")
+
+
+def _refuse_changes(root: Path, commit: str, why: str, where: Sequence[str], *options: str) -> None:
+    # Two letters and a space, then the name; each ends with a zero byte, so that no name is quoted.
+    listed = _git(root, "status", "--porcelain", "--no-renames", "-z", *options, "--", *where)
+    names = [entry[3:] for entry in listed.split("\0")[:-1]]
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise ErktError(
+            f"{', '.join(names[:_SHOWN])}{more}: not as in commit {commit[:10]}; commit first, {why}"
+        )
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -2,10 +2,11 @@
 
 A schema is a frozen dataclass whose fields are annotated with ``bool``, ``int``, ``float``, ``str``,
 ``Literal[...]``, another schema, ``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]`` or a union of these
-(``| None`` where absence is a choice). ``Annotated[float, Between(0, 1)]`` adds a range. Every field must be
-given: a default in code would be a number that no commit of ``params.yaml`` shows.
+(``| None`` where absence is a choice); ``Any`` is for what another schema checks. ``Annotated[float,
+Between(0, 1)]`` adds a range. Every field must be given: a default in code would be a number that no commit
+of ``params.yaml`` shows.
 
-Deliberately absent: coercion. ``"1e-4"`` is text in YAML 1.1 and is refused with the spelling to use.
+Deliberately absent: coercion. ``"0.5"`` is text and is refused with the spelling to use.
 """
 
 import dataclasses
@@ -120,6 +121,8 @@ def _shown(value: Any) -> str:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
     if origin is Annotated:
         converted = _convert(args[0], value, where)
         for check in args[1:] if converted is not None else ():
@@ -181,14 +184,8 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
 
 
 def _spelling(text: str) -> str:
-    """Return how to write a number that YAML 1.1 reads as text, such as ``1e-4``; empty if it is none."""
+    """Return how to write a number that stands in quotes; empty if it is none."""
     try:
-        number = float(text)
+        return f"; write {float(text)!r} without quotes"
     except ValueError:
         return ""
-    mantissa, _, exponent = text.lower().partition("e")
-    if not exponent:
-        return f"; write {number!r} without quotes"
-    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-    sign = "" if exponent[0] in "+-" else "+"
-    return f"; YAML reads it as text, write {mantissa}e{sign}{exponent}"

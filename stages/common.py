@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
 from erkt import inflight, lineage, stopping, tracking
 from erkt.errors import ErktError
 from erkt.files import remove_leftovers, write_json
@@ -23,6 +21,7 @@ from erkt.params.runtime import Runtime
 from erkt.params.tracking import Tracking
 from erkt.progress import Progress
 from erkt.schema import build
+from erkt.yaml_file import read_yaml
 from stages import declared, locked, paths, resume
 from stages.results import epoch_numbers, record_numbers
 
@@ -141,12 +140,7 @@ class Job:
 
 def read_params(path: Path) -> dict[str, Any]:
     """Return the whole of params.yaml, checked in full; raise ErktError naming what is wrong."""
-    try:
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ErktError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ErktError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    params = read_yaml(path)
     protocol.check(params, path.name)
     return dict(params)
 

@@ -6,7 +6,7 @@ from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
 from erkt.engine import fit
-from erkt.files import read_json, sha256_file
+from erkt.files import sha256_file
 from erkt.inference import validation
 from erkt.losses.objective import Objective
 from erkt.params.cache import Cache
@@ -17,6 +17,7 @@ from erkt.seeds import derive
 from erkt.tables import write_csv
 from stages import paths
 from stages.common import Job, run
+from stages.gathered import keep_teachers_and_views
 
 
 def main(job: Job) -> str:
@@ -49,15 +50,5 @@ def main(job: Job) -> str:
     return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
 
 
-def remove_stale(job: Job) -> None:
-    """Remove teachers and blocks that params no longer name."""
-    names = set(read_json(paths.ensemble(job.seed))["weights"])
-    blocks = {str(block) for block in job.settings("cache", Cache).blocks}
-    job.keep_only(paths.teachers(job.seed), names)
-    job.keep_only(paths.views(job.seed), {paths.ensemble(job.seed).name} | (names if blocks else set()))
-    for name in names if blocks else ():
-        job.keep_only(paths.views(job.seed) / name, blocks)
-
-
 if __name__ == "__main__":
-    run(main, ["seed"], remove_stale, long=True)
+    run(main, ["seed"], keep_teachers_and_views, long=True)

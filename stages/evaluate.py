@@ -1,6 +1,6 @@
 """evaluate: the student on the test list, beside the ensemble mixed from stored logits."""
 
-from erkt import artifacts, evaluation, logits, models
+from erkt import artifacts, evaluation, logits, models, weight_report
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
@@ -14,7 +14,7 @@ from stages.common import Job, run
 
 
 def main(job: Job) -> str:
-    """Write the report, the numbers per class, the confusion matrix and the prediction for each image."""
+    """Write the report, the numbers per class, the confusion matrix, each prediction, and Table 6's sweep."""
     test_list = paths.split_list(job.seed, "test")
     test = open_images(paths.PREPARED).subset(read_list(test_list))
     mixture = read_json(paths.ensemble(job.seed))
@@ -33,6 +33,7 @@ def main(job: Job) -> str:
         evaluation.predictions(test.keys, test.labels, student, teacher, test.classes),
     )
     write_csv(paths.per_class(job.label), evaluation.per_class(result))
+    write_csv(paths.test_sweep(job.label), weight_report.sweep(members, test.labels, mixture["space"]))
     rows = evaluation.headlines(result, model.parameters_count, mixture["weights"])
     job.write_records(paths.metrics("evaluate", job.label), rows)
     confusion_figure(paths.confusion(job.label), result["confusion"], test.classes)

@@ -8,6 +8,10 @@ PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 RUNNING = Path(".dvc/tmp/erkt")
+PRESETS = Path("presets")
+EXPERIMENTS = Path("experiments")
+RESULTS = Path("results")
+LITERATURE = RESULTS / "literature.csv"
 ARCHIVE = Path("data/archive")
 PREPARED = Path("data/prepared")
 SUMMARY = Path("metrics/summary.json")
@@ -62,6 +66,11 @@ def environment(name: str) -> Path:
 def sweep(cell: str) -> Path:
     """Return the table of every candidate of the weight search."""
     return METRICS / "sweep" / f"{cell}.csv"
+
+
+def test_sweep(cell: str) -> Path:
+    """Return the table of every candidate's accuracy on the test part: a report, from which nothing is chosen."""
+    return METRICS / "test_sweep" / f"{cell}.csv"
 
 
 def predictions(cell: str) -> Path:

@@ -65,7 +65,7 @@ def _contents(cell: Cell, key: str) -> tuple[Metrics, list[Path]]:
             return _curve(paths.curves(f"{label}-student")), [paths.curves(f"{label}-student")]
         case "search_weights":
             return [], [paths.sweep(label)]
-        case "evaluate_teacher":
+        case "measure" | "evaluate_teacher":
             return _records(cell, key), [paths.metrics(cell.stage, label)]
         case "evaluate":
             return _records(cell, key), [paths.metrics(cell.stage, label), paths.confusion(label)]

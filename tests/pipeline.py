@@ -13,6 +13,7 @@ import yaml
 from closure import ROOT
 
 TINY = ROOT / "tests/tiny.yaml"
+KEPT = {"results/literature.csv"}
 
 
 class Clone:
@@ -22,7 +23,8 @@ class Clone:
         self.folder = folder
         listed = self.git("-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         for name in filter(None, listed.split("\0")):
-            if name.startswith(("data/", "metrics/", "results/", "dvc.lock")) or not (ROOT / name).is_file():
+            made = name.startswith(("data/", "metrics/", "results/", "dvc.lock")) and name not in KEPT
+            if made or not (ROOT / name).is_file():
                 continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)

@@ -8,6 +8,7 @@ import pytest
 from pipeline import Clone
 
 TEACHERS = ("one", "two")
+STUDENT = {"distill@0", "measure@0", "evaluate@0", "summarize"}
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     executed = made.repro()
     per_teacher = ("train_teacher@0-{}", "evaluate_teacher@0-{}", "cache_logits@0-{}-0")
     assert executed == {
-        *("download", "prepare", "split@0", "search_weights@0", "distill@0", "evaluate@0", "summarize"),
+        *("download", "prepare", "split@0", "search_weights@0"),
+        *STUDENT,
         *(name.format(teacher) for name in per_teacher for teacher in TEACHERS),
     }
     made.commit("run")
@@ -91,12 +93,12 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
 
 def test_the_loss_ratio_reruns_the_student_alone(clone: Clone) -> None:
     executed = clone.change(lambda params: params["distill"].update(loss_ratio=0.5))
-    assert executed == {"distill@0", "evaluate@0", "summarize"}
+    assert executed == STUDENT
 
 
 def test_a_ratio_of_two_trains_without_reading_the_teachers(clone: Clone) -> None:
     executed = clone.change(lambda params: params["distill"].update(loss_ratio=2.0))
-    assert executed == {"distill@0", "evaluate@0", "summarize"}
+    assert executed == STUDENT
     curves = (clone.folder / "metrics/curves/0-student.csv").read_text().splitlines()[0]
     assert "distillation" not in curves
 
@@ -111,9 +113,7 @@ def test_one_teachers_recipe_reruns_that_teacher_and_what_follows(clone: Clone) 
         "evaluate_teacher@0-one",
         "cache_logits@0-one-0",
         "search_weights@0",
-        "distill@0",
-        "evaluate@0",
-        "summarize",
+        *STUDENT,
     }
 
 
@@ -121,7 +121,7 @@ def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:
     first = {name: data for name, data in clone.outputs().items() if name.startswith("data/views/0/one/0")}
     executed = clone.change(lambda params: params["cache"].update(blocks=[0, 1]))
     blocks = {f"cache_logits@0-{teacher}-1" for teacher in TEACHERS}
-    assert executed == blocks | {"distill@0", "evaluate@0", "summarize"}
+    assert executed == blocks | STUDENT
     outputs = clone.outputs()
     assert first == {name: outputs[name] for name in first}
     assert outputs["data/views/0/one/0/logits.npy"] != outputs["data/views/0/one/1/logits.npy"]
@@ -131,7 +131,7 @@ def test_no_blocks_run_the_teachers_online_and_leave_no_stale_block(clone: Clone
     """Evaluate is skipped where the student is the cached one to the last bit, as with equal teacher batches."""
     executed = clone.change(lambda params: params["cache"].update(blocks=[]))
     assert "distill@0" in executed
-    assert executed <= {"distill@0", "evaluate@0", "summarize"}
+    assert executed <= STUDENT
     assert not list((clone.folder / "data/views/0").rglob("logits.npy"))
     assert clone.repro() == set()
 

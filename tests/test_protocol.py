@@ -73,7 +73,7 @@ def change(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("seeds", [], r"seeds: 0 entries"),
         ("seeds", [1, 1], r"seeds: an entry is repeated"),
         ("distill.recipe.batch_size", 31, r"batch_size must be even"),
-        ("distill.recipe.learning_rate", "1e-4", r"write 1\.0e-4"),
+        ("distill.recipe.learning_rate", "1e-4", r"write 0\.0001 without quotes"),
         ("distill.recipe.warmup_epochs", 10_000, r"warmup_epochs \(10000\) must be fewer than epochs"),
         ("distill.loss_ratio", 2.5, r"distill\.loss_ratio: 2\.5 is out of range"),
         ("cache.views_per_block", 10_000, r"more views than epochs"),

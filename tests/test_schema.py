@@ -82,15 +82,11 @@ def test_what_is_wrong_is_named_in_one_line(change: dict[str, Any], message: str
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("written", "spelling"), [("1e-4", "1.0e-4"), ("2e5", "2.0e+5"), ("1.5e3", "1.5e+3"), ("'0.5'", "0.5")]
-)
-def test_a_number_that_yaml_reads_as_text_is_refused_with_a_spelling_that_works(
-    written: str, spelling: str
-) -> None:
+@pytest.mark.parametrize(("written", "spelling"), [("'0.5'", "0.5"), ("'1e-4'", "0.0001")])
+def test_a_number_in_quotes_is_refused_with_a_spelling_that_works(written: str, spelling: str) -> None:
     with pytest.raises(ErktError, match="text") as caught:
         build(Inner, yaml.safe_load(f"rate: {written}"), "file")
-    assert f"write {spelling}" in str(caught.value)
+    assert f"write {spelling} without quotes" in str(caught.value)
     assert yaml.safe_load(spelling) == float(written.strip("'"))
 
 

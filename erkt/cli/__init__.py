@@ -15,9 +15,11 @@ COMMANDS = {
     "compare": "compare the students of several runs over the same seeds, with intervals",
     "data": "check a labelled tree before anyone trains on it",
     "doctor": "check up on machine and repository before a long run",
+    "experiment": "run the rows of a table that have not run yet",
     "params": "check parameter files in full, without running anything",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
     "summary": "print the result table of the last run",
+    "tables": "make the tables of all experiments that have run",
     "track": "give the commit that is checked out its runs in MLflow",
     "verify": "run the teachers again on a sample of cached logits and compare",
 }
@@ -26,12 +28,12 @@ COMMANDS = {
 def main() -> None:
     """Run the command that the command line names; exit the process with its status.
 
-    An ErktError ends in one line on stderr and status 1.
+    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130.
     """
     parser = argparse.ArgumentParser(
         prog="python -m erkt",
         description="Commands beside the pipeline:\n"
-        + "".join(f"  {name:9}{what}\n" for name, what in COMMANDS.items()),
+        + "".join(f"  {name:11}{what}\n" for name, what in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="COMMAND --help says more")
@@ -47,4 +49,7 @@ def main() -> None:
     except ErktError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
+    except KeyboardInterrupt:
+        print(f"error: {chosen.command}: interrupted", file=sys.stderr)
+        status = 130
     sys.exit(status)

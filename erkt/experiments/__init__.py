@@ -1,0 +1,1 @@
+"""Experiments: rows of params beside a preset, run through DVC, compared over seeds and test images."""

@@ -1,0 +1,40 @@
+"""YAML files as DVC reads them: numbers by YAML 1.2, so that ``1e-06`` is one.
+
+PyYAML follows YAML 1.1, where it is text; and that is how ``dvc exp run --set-param`` writes it.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from erkt.errors import ErktError
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, where it is there
+    """The safe loader with one more way to write a float."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what the file at ``path`` holds; ErktError if it is missing, unreadable, or not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ErktError(f"{path}: cannot be read ({error})") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what ``text`` holds; ErktError naming ``where`` if it is not YAML."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ErktError(f"{where}: is not YAML: {' '.join(str(error).split())}") from None

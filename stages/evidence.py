@@ -1,0 +1,93 @@
+"""What a finished run shows: read from the files that git keeps of it, each checked against DVC's record."""
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from erkt.experiments.comparison import Result
+from stages import paths
+from stages.cells import Cell
+from stages.history import Run
+
+_FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward ones
+
+
+def result(run: Run, params: Mapping[str, Any], label: str) -> Result:
+    """Return what the student of ``run`` reached at each seed, and what it cost."""
+    rows, predictions = {}, {}
+    for seed in params["seeds"]:
+        cell = Cell("evaluate", {"seed": str(seed)})
+        rows[seed] = {row["network"]: row for row in run.rows(paths.metrics("evaluate", str(seed)), cell)}
+        predictions[seed] = run.rows(paths.predictions(str(seed)), cell)
+    student, teacher = passes(params)
+    classes = len({row["actual"] for table in predictions.values() for row in table})
+    return Result(
+        label,
+        oa={seed: row["student"]["oa"] for seed, row in rows.items()},
+        ensemble={seed: row["ensemble"]["oa"] for seed, row in rows.items()},
+        hits={
+            seed: np.array([row["student"] == row["actual"] for row in table])
+            for seed, table in predictions.items()
+        },
+        images={seed: tuple(row["key"] for row in table) for seed, table in predictions.items()},
+        student_passes=student,
+        teacher_passes=teacher,
+        gmacs=_cost(params, student, teacher, classes) / 1e9,
+        run=run.name,
+        base=run.base,
+    )
+
+
+def networks(run: Run, params: Mapping[str, Any]) -> tuple[dict[str, dict[int, float]], dict[str, int]]:
+    """Return OA by network and seed, and the parameters of each: teachers, ensemble, student, in this order."""
+    oa: dict[str, dict[int, float]] = {name: {} for name in [*params["teachers"], "ensemble", "student"]}
+    parameters = {}
+    for seed in params["seeds"]:
+        for name in params["teachers"]:
+            cell = Cell("evaluate_teacher", {"seed": str(seed), "teacher": name})
+            row = run.rows(paths.metrics("evaluate_teacher", cell.label), cell)[0]
+            oa[name][seed], parameters[name] = row["oa"], row["parameters"]
+        cell = Cell("evaluate", {"seed": str(seed)})
+        for row in run.rows(paths.metrics("evaluate", cell.label), cell):
+            oa[row["network"]][seed] = row["oa"]
+            if row["network"] == "student":
+                parameters["student"] = row["parameters"]
+    parameters["ensemble"] = sum(parameters[name] for name in params["teachers"])
+    return oa, parameters
+
+
+def weights(run: Run, params: Mapping[str, Any]) -> dict[int, list[dict[str, str]]]:
+    """Return by seed the rows of the ensemble's sweep on the test part."""
+    return {
+        seed: run.rows(paths.test_sweep(str(seed)), Cell("evaluate", {"seed": str(seed)}))
+        for seed in params["seeds"]
+    }
+
+
+def literature(params: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of the paper's tables for the dataset and training ratio of ``params``."""
+    with paths.LITERATURE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = (params["dataset"]["name"], float(params["split"]["train_percent"]))
+    return [row for row in rows if (row["dataset"], float(row["train_percent"])) == wanted]
+
+
+def passes(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how often a training image goes through the student and through each teacher to distill once."""
+    distill, cache = params["distill"], params["cache"]
+    epochs = distill["recipe"]["epochs"]
+    if distill["loss"] == "none" or distill["loss_ratio"] == 2:
+        return epochs, 0
+    return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
+
+
+def _cost(params: Mapping[str, Any], student: int, teacher: int, classes: int) -> int:
+    from erkt import macs  # torch and timm, which nothing else here needs
+
+    side = params["prepare"]["side"]
+    archs = [settings["network"]["arch"] for settings in params["teachers"].values()]
+    teachers = sum(macs.count(arch, classes, side)[0] for arch in archs)
+    own = macs.count(params["student"]["arch"], classes, side)[0]
+    return _FORWARD_AND_BACKWARD * student * own + teacher * teachers
