@@ -42,6 +42,15 @@ def summarize(
     }
 
 
+def points(summary: Mapping[str, Any]) -> dict[str, tuple[float, float, float | None]]:
+    """Return for each network of the summary its millions of parameters, mean OA in percent, and deviation."""
+    named = {**summary["teachers"], "ensemble": summary["ensemble"], "student": summary["student"]}
+    return {
+        name: (numbers["parameters"] / 1e6, numbers["oa"]["mean"], numbers["oa"]["std"])
+        for name, numbers in named.items()
+    }
+
+
 def table(summary: Mapping[str, Any]) -> str:
     """Return the summary as a text table: parameters, and OA with its deviation over the runs."""
     named = {f"teacher {name}": numbers for name, numbers in summary["teachers"].items()}

@@ -5,7 +5,7 @@ from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
 from erkt.ensemble import combine
-from erkt.figures import confusion_figure
+from erkt.figures.confusion import confusion_figure
 from erkt.files import read_json, sha256_file
 from erkt.inference import predict
 from erkt.tables import write_csv

@@ -1,6 +1,5 @@
 """What a finished run shows: read from the files that git keeps of it, each checked against DVC's record."""
 
-import csv
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,14 +63,6 @@ def weights(run: Run, params: Mapping[str, Any]) -> dict[int, list[dict[str, str
         seed: run.rows(paths.test_sweep(str(seed)), Cell("evaluate", {"seed": str(seed)}))
         for seed in params["seeds"]
     }
-
-
-def literature(params: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the rows of the paper's tables for the dataset and training ratio of ``params``."""
-    with paths.LITERATURE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    wanted = (params["dataset"]["name"], float(params["split"]["train_percent"]))
-    return [row for row in rows if (row["dataset"], float(row["train_percent"])) == wanted]
 
 
 def passes(params: Mapping[str, Any]) -> tuple[int, int]:

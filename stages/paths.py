@@ -15,6 +15,7 @@ LITERATURE = RESULTS / "literature.csv"
 ARCHIVE = Path("data/archive")
 PREPARED = Path("data/prepared")
 SUMMARY = Path("metrics/summary.json")
+TRADEOFF = Path("data/figures/tradeoff.png")
 METRICS = Path("metrics")
 
 
@@ -83,6 +84,16 @@ def per_class(cell: str) -> Path:
     return METRICS / "per_class" / f"{cell}.csv"
 
 
+def pairs(name: str, cell: str) -> Path:
+    """Return the table of pairs of classes that are ``confused``, or that ``overlap`` among features."""
+    return METRICS / name / f"{cell}.csv"
+
+
+def figures(cell: str) -> Path:
+    """Return the folder of a seed's pictures."""
+    return Path(f"data/figures/{cell}")
+
+
 def confusion(cell: str) -> Path:
     """Return the picture of the student's confusion matrix."""
-    return Path(f"data/figures/{cell}/confusion.png")
+    return figures(cell) / "confusion.png"

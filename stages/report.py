@@ -7,6 +7,7 @@ from typing import Any
 from erkt.experiments import comparison
 from erkt.experiments.plan import Plan, row_params
 from erkt.files import write_text
+from erkt.literature import read_literature
 from erkt.tables import write_csv
 from stages import evidence, paths
 from stages.experiments import find_preset, finished
@@ -109,7 +110,8 @@ def _networks(path: Path, plan: Plan, preset: str, run: Run, params: dict[str, A
         }
         for item in rows
     ]
-    for item in evidence.literature(params):
+    dataset, percent = params["dataset"]["name"], float(params["split"]["train_percent"])
+    for item in read_literature(paths.LITERATURE, dataset, percent):
         paper = item["oa"] + (f" ± {item['std']}" if item["std"] else "")
         named = {"network": f"{item['method']} [{item['reference']}]", "parameters (M)": item["parameters_m"]}
         shown.append(named | {"OA (%)": None, "seeds": None, "paper's OA (%)": paper})

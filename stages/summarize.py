@@ -1,7 +1,9 @@
 """summarize: mean and deviation over the seeds, and the table that they make."""
 
+from erkt.figures.tradeoff import tradeoff_figure
 from erkt.files import read_records, write_json
-from erkt.summary import summarize, table
+from erkt.literature import read_literature
+from erkt.summary import points, summarize, table
 from stages import paths
 from stages.common import Job, run
 
@@ -16,6 +18,8 @@ def main(job: Job) -> str:
     }
     summary = summarize(results, teachers)
     write_json(paths.SUMMARY, summary)
+    dataset, percent = job.value("dataset.name"), float(job.value("split.train_percent"))
+    tradeoff_figure(paths.TRADEOFF, points(summary), read_literature(paths.LITERATURE, dataset, percent))
     job.run.artifact(paths.SUMMARY)
     return f"{len(seeds)} run(s)\n{table(summary)}"
 

@@ -1,0 +1,48 @@
+"""Images of every class, and of the pairs that are confused most, to see what a network has to tell apart."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from erkt.figures.canvas import grid, plain, rows_of, save
+
+Pictures = Sequence[NDArray[np.uint8]]
+
+_BESIDE = 3
+_GAP = 2  # pixels between images, at their own size
+
+
+def samples_figure(path: Path, classes: Mapping[str, Pictures]) -> None:
+    """Draw the images (3, H, W) of each class in a strip under its name, three strips a row."""
+    width = max(len(pictures) for pictures in classes.values())
+    lines = rows_of(len(classes), _BESIDE)
+    figure = Figure(figsize=(_BESIDE * (0.75 * width + 0.15), 0.95 * lines), layout="constrained")
+    cells = [axes for row in grid(figure, lines, _BESIDE) for axes in row]
+    for axes, (name, pictures) in zip(cells, classes.items(), strict=False):
+        _strip(axes, plain(name), pictures, width)
+    save(figure, path)
+
+
+def pairs_figure(path: Path, pairs: Sequence[tuple[str, Pictures, str, Pictures]]) -> None:
+    """Draw a row a pair: images of the true class, and of the class that it is taken for."""
+    width = max((max(len(one), len(other)) for _, one, _, other in pairs), default=1)
+    figure = Figure(figsize=(1.5 * width + 0.4, 1.0 * max(len(pairs), 1) + 0.2), layout="constrained")
+    cells = grid(figure, max(len(pairs), 1), 2)
+    for line, (true, one, taken, other) in zip(cells, pairs, strict=False):
+        _strip(line[0], plain(true), one, width)
+        _strip(line[1], f"taken for {plain(taken)}", other, width)
+    save(figure, path)
+
+
+def _strip(axes: Axes, title: str, pictures: Pictures, width: int) -> None:
+    """Draw ``pictures`` side by side as one, with room for ``width`` of them."""
+    side = pictures[0].shape[-1] if pictures else 1
+    strip = np.full((side, width * (side + _GAP) - _GAP, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures):
+        strip[:, place * (side + _GAP) :][:, :side] = picture.transpose(1, 2, 0)
+    axes.imshow(strip, interpolation="nearest")
+    axes.set_title(title, fontsize=6.5, loc="left", pad=2)

@@ -1,0 +1,42 @@
+"""Accuracy against size: the run's networks, and the literature's as grey points (the paper's Tables 3 to 5)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from erkt.figures.canvas import ENSEMBLE, STUDENT, save
+from erkt.literature import size_in_millions
+
+_TEACHER = "#7a9a3a"
+
+
+def tradeoff_figure(
+    path: Path,
+    networks: Mapping[str, tuple[float, float, float | None]],
+    literature: Sequence[dict[str, str]],
+) -> None:
+    """Draw OA in percent over millions of parameters on a logarithmic axis.
+
+    ``networks`` map a name to parameters, OA and its deviation over the seeds (None for one); ``literature``
+    are rows of ``erkt.literature``, of which those without a size are left out.
+    """
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    beside: dict[str, Any] = {"xytext": (5, -3), "textcoords": "offset points"}
+    for row in literature:
+        least, accuracy = size_in_millions(row), float(row["oa"])
+        if least is not None:
+            axes.plot(least, accuracy, "o", color="0.75", markersize=4, zorder=1)
+            axes.annotate(row["method"], (least, accuracy), fontsize=4.5, color="0.6", **beside)
+    for name, (size, oa, deviation) in networks.items():
+        color = {"student": STUDENT, "ensemble": ENSEMBLE}.get(name, _TEACHER)
+        axes.errorbar(size, oa, yerr=deviation, fmt="o", color=color, markersize=6, capsize=3, zorder=2)
+        axes.annotate(name, (size, oa), fontsize=8, color=color, **beside)
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel("parameters (M)")
+    axes.set_ylabel("OA (%)")
+    axes.grid(color="0.93")
+    save(figure, path)
