@@ -13,6 +13,7 @@ from erkt.params.views import Views
 from erkt.tables import write_csv
 from stages import paths
 from stages.common import Job, run
+from stages.gathered import keep_teachers
 
 
 def main(job: Job) -> str:
@@ -38,10 +39,5 @@ def main(job: Job) -> str:
     return f"{len(confused)} confused pairs of classes, {len(overlap)} that overlap"
 
 
-def remove_stale(job: Job) -> None:
-    """Remove the teachers that the ensemble no longer has."""
-    job.keep_only(paths.teachers(job.seed), set(read_json(paths.ensemble(job.seed))["weights"]))
-
-
 if __name__ == "__main__":
-    run(main, ["seed"], remove_stale)
+    run(main, ["seed"], keep_teachers)

@@ -6,6 +6,11 @@ from stages import paths
 from stages.common import Job
 
 
+def keep_teachers(job: Job) -> None:
+    """Remove the seed's teachers that the ensemble no longer has."""
+    job.keep_only(paths.teachers(job.seed), set(read_json(paths.ensemble(job.seed))["weights"]))
+
+
 def keep_teachers_and_views(job: Job) -> None:
     """Remove the seed's teachers and blocks of views that params no longer name."""
     names = set(read_json(paths.ensemble(job.seed))["weights"])

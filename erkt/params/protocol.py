@@ -17,6 +17,7 @@ from erkt.params.network import Network
 from erkt.params.prepare import Prepare
 from erkt.params.runtime import Runtime
 from erkt.params.split import Split
+from erkt.params.stress import Stress
 from erkt.params.teacher import Teacher
 from erkt.params.tracking import Tracking
 from erkt.params.views import Views
@@ -38,6 +39,7 @@ class Protocol:
     cache: Cache
     student: Network
     distill: Distill
+    stress: Stress
     runtime: Runtime
     tracking: Tracking
 
