@@ -63,13 +63,6 @@ def outputs(stage: str, cell: Mapping[str, str]) -> list[Path]:
     return [Path(next(iter(out)) if isinstance(out, dict) else out) for out in listed]
 
 
-def private(stage: str, cell: Mapping[str, str]) -> set[Path]:
-    """Return the outputs of the cell that never leave this machine, since they may show licensed images."""
-    entry = stage_entry(stage, cell)
-    listed = [out for section in _SECTIONS[2:] for out in entry[section] if isinstance(out, dict)]
-    return {Path(name) for out in listed for name, options in out.items() if not options.get("push", True)}
-
-
 def look_up(params: Mapping[str, Any], key: str) -> Any:
     """Return the value at the dotted ``key``; raise ErktError if there is none."""
     value: Any = params

@@ -34,16 +34,8 @@ def stage_record(cell: Cell, params: Mapping[str, Any]) -> Record:
 
 
 def whole_record(name: str, commit: str, cells: Sequence[Cell], params: Mapping[str, Any]) -> Record:
-    """Return what the run of a commit holds: all params, the summary's numbers, every table and picture.
-
-    Pictures of images that may be licensed are left out, as DVC leaves them out of a push.
-    """
-    outputs = [
-        path
-        for cell in cells
-        for path in declared.outputs(cell.stage, cell.coordinates)
-        if path not in declared.private(cell.stage, cell.coordinates)
-    ]
+    """Return what the run of a commit holds: all params, the summary's numbers, every table and picture."""
+    outputs = [path for cell in cells for path in declared.outputs(cell.stage, cell.coordinates)]
     shown = [path for path in outputs if path.suffix == ".png" or paths.METRICS in path.parents]
     numbers = dict(_numbers(read_json(paths.SUMMARY)))
     return Record(name, commit, params, [(numbers, None)], [(path, path.parent.as_posix()) for path in shown])

@@ -26,7 +26,7 @@ def _origin(factory: pytest.TempPathFactory) -> Path:
     made = Clone(folder / "ana")
     del made.params["teachers"]["two"]  # fewer stages
     made.write_params()
-    made.repro()
+    made.repro("--all-pipelines")
     made.commit("First run")
     made.git("branch", "--move", "main")
     made.git("init", "-q", "--bare", "--initial-branch=main", str(folder / "git"))

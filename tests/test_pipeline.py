@@ -8,17 +8,19 @@ import pytest
 from pipeline import Clone
 
 TEACHERS = ("one", "two")
-STUDENT = {"distill@0", "measure@0", "evaluate@0", "summarize"}
+STUDENT = {"distill@0", "evaluate@0", "summarize"}
+LEAVES = {"measure@0", "draw@0", "stress@0"}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("clone"))
-    executed = made.repro()
+    executed = made.repro("--all-pipelines")
     per_teacher = ("train_teacher@0-{}", "evaluate_teacher@0-{}", "cache_logits@0-{}-0")
     assert executed == {
         *("download", "prepare", "split@0", "search_weights@0"),
         *STUDENT,
+        *LEAVES,
         *(name.format(teacher) for name in per_teacher for teacher in TEACHERS),
     }
     made.commit("run")
@@ -80,6 +82,9 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
         "summarize": [],
         "evaluate_teacher": ["--seed", "0", "--teacher", "one"],
         "evaluate": ["--seed", "0"],
+        "measure": ["--seed", "0"],
+        "draw": ["--seed", "0"],
+        "stress": ["--seed", "0"],
     }
     before = clone.outputs()
     for stage, cell in coordinates.items():
