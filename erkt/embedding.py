@@ -16,15 +16,15 @@ Features = NDArray[np.float32]
 NEIGHBOURS = 10
 
 
-@torch.inference_mode()
 def features(model: Classifier, subset: Subset, batch_size: int, device: torch.device) -> Features:
     """Return what the last layer sees of each image, (N, D)."""
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's own stub
     found = []
-    for start in range(0, len(subset), batch_size):
-        positions = np.arange(start, min(start + batch_size, len(subset)))
-        images = to_unit(torch.from_numpy(subset.pixels(positions)).to(device))
-        found.append(pooled(model, maps(model, images)).float().cpu().numpy())
+    with torch.inference_mode():  # not around ``to``: a network moved in this mode can have no gradients
+        for start in range(0, len(subset), batch_size):
+            positions = np.arange(start, min(start + batch_size, len(subset)))
+            images = to_unit(torch.from_numpy(subset.pixels(positions)).to(device))
+            found.append(pooled(model, maps(model, images)).float().cpu().numpy())
     return np.concatenate(found)
 
 

@@ -15,9 +15,15 @@ IMAGES = subset(33)
 NETWORK = Network("test_resnet", Weights("none", None, None, None), 0.0, 0.0)
 
 
-@pytest.fixture(scope="module")
-def networks() -> list[models.Classifier]:
-    return [models.build(NETWORK, IMAGES.classes, 32, seed, {}) for seed in range(2)]
+@pytest.fixture
+def networks(tmp_path_factory: pytest.TempPathFactory) -> list[models.Classifier]:
+    """Two networks as a stage loads them."""
+    loaded = []
+    for seed in range(2):
+        folder = tmp_path_factory.mktemp("network")
+        models.save_folder(models.build(NETWORK, IMAGES.classes, 32, seed, {}), folder)
+        loaded.append(models.load_folder(folder, IMAGES.classes))
+    return loaded
 
 
 def predictions(wrong: int) -> Predictions:
