@@ -33,7 +33,7 @@ MAPPED = 60
 """Images of each class on the map of features."""
 
 BATCH = 18
-"""Views on a page, whole pairs."""
+"""Views on a page, a batch of whole pairs."""
 
 
 def draw_predictions(folder: Path, predicted: Predictions, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -118,9 +118,9 @@ def draw_heat(
 
 
 def draw_views(folder: Path, data: ViewBatches) -> None:
-    """Draw ``views.png``: the first pairs of view 0, each image before and after, with what was drawn for it."""
-    view = data.view(0)
-    positions = np.concatenate(data.in_order(0))[:BATCH]
+    """Draw ``views.png``: the first batch, each image before and after, with what was drawn for it."""
+    view, order = data.epoch(0)
+    positions = order[0]
     images, classes = data.subset.pixels(positions), data.subset.classes
     after = view.render(torch.from_numpy(images), positions).images.clamp(0, 1).mul(255).round()
     own, partners = (data.subset.labels[places] for places in (positions, view.partners[positions]))

@@ -32,7 +32,8 @@ def main(job: Job) -> str:
     gallery.draw_samples(folder, test, confused)
     overlap = gallery.draw_features(folder, student, test, job.seed, batch, device)
     gallery.draw_heat(folder, test, predicted, student, teachers, weights)
-    gallery.draw_views(folder, ViewBatches(train, job.settings("vsm", Views), job.seed, 1, batch, device))
+    views = ViewBatches(train, job.settings("vsm", Views), job.seed, 1, gallery.BATCH, device)
+    gallery.draw_views(folder, views)
     nothing = {"confused": ("true", "predicted", "images", "percent"), "overlap": ("one", "other", "percent")}
     for name, rows in (("confused", confused), ("overlap", overlap)):
         write_csv(paths.pairs(name, job.label), rows or [dict.fromkeys(nothing[name])])

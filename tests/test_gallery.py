@@ -46,6 +46,6 @@ def test_all_figures_are_drawn_of_timms_networks(
     assert all(0 < pair["percent"] <= 100 for pair in overlap)
     weights = {"one": 0.5, "two": 0.5}
     gallery.draw_heat(tmp_path, IMAGES, predicted, student, {"one": student, "two": teacher}, weights)
-    gallery.draw_views(tmp_path, batches(count=33))
+    gallery.draw_views(tmp_path, batches(count=33, batch_size=gallery.BATCH))
     names = ("features", "hard_classes", "heat", "pairs", "reliability", "samples", "views")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.png" for name in names]
