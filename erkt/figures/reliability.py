@@ -34,7 +34,7 @@ def reliability_figure(
         edges = np.linspace(0, 100, BINS + 1)
         count.stairs(100 * share, edges, color=_COLORS[name])
     accuracy.set_ylabel("right (%)")
-    accuracy.legend(loc="upper left", fontsize=8)
+    accuracy.legend(loc="lower right", fontsize=8)
     count.set_ylabel("images (%)", fontsize=8)
     count.set_xlabel("confidence (%)")
     accuracy.set_xlim(0, 100)
