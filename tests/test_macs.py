@@ -2,9 +2,11 @@
 
 import pytest
 import timm
+import torch
 from torch import Tensor, nn
 
 from erkt import macs
+from erkt.speed import measure
 
 
 class Small(nn.Module):
@@ -41,3 +43,13 @@ def test_table_8_counts_these_with_1000_classes_at_224_px(arch: str, parameters:
     cost, count = macs.count(arch, 1000, 224)
     assert round(count / 1e6, 1) == parameters
     assert cost / 1e9 == pytest.approx(giga, abs=0.08)
+
+
+def test_an_ensemble_costs_what_its_networks_cost_together() -> None:
+    archs = {"one": ["test_resnet"], "student": ["test_byobnet"], "ensemble": ["test_resnet", "test_byobnet"]}
+    rows = {row["network"]: row for row in measure(archs, 32, 2, 3, torch.device("cpu"))}
+    for what in ("parameters", "macs"):
+        assert rows["ensemble"][what] == rows["one"][what] + rows["student"][what]
+    assert rows["student"]["ratio"] == 1
+    for row in rows.values():
+        assert 0 < row["fastest"] <= row["milliseconds"] <= row["slowest"]

@@ -18,6 +18,7 @@ COMMANDS = {
     "experiment": "run the rows of a table that have not run yet",
     "params": "check parameter files in full, without running anything",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
+    "speed": "measure size and inference time of student, teachers and ensemble",
     "summary": "print the result table of the last run",
     "tables": "make the tables of all experiments that have run",
     "track": "give the commit that is checked out its runs in MLflow",
