@@ -141,7 +141,7 @@ class Job:
 def read_params(path: Path) -> dict[str, Any]:
     """Return the whole of params.yaml, checked in full; raise ErktError naming what is wrong."""
     params = read_yaml(path)
-    protocol.check(params, path.name)
+    protocol.check(params, str(path))
     return dict(params)
 
 

@@ -156,3 +156,11 @@ def test_runs_of_other_code_are_left_out_and_run_again_from_where_they_differ(cl
 def test_what_is_asked_wrongly_is_refused_in_one_line(clone: Clone, words: list[str], message: str) -> None:
     done = clone.python("-m", "erkt", *words)
     assert (done.returncode, done.stderr) == (1, f"error: {message}\n")
+
+
+def test_claims_that_nothing_has_measured_are_said_to_be_open(clone: Clone) -> None:
+    done = clone.python("-m", "erkt", "claims", "--preset", "tiny")
+    assert done.returncode == 0, done.stderr
+    text = (clone.folder / "results/tiny/claims.md").read_text(encoding="utf-8")
+    assert text.count("not run: ") == 7
+    assert done.stdout == f"{text}\nresults/tiny/claims.md\n"

@@ -12,6 +12,7 @@ import sys
 from erkt.errors import ErktError
 
 COMMANDS = {
+    "claims": "write the paper's claims beside what was measured",
     "compare": "compare the students of several runs over the same seeds, with intervals",
     "data": "check a labelled tree before anyone trains on it",
     "doctor": "check up on machine and repository before a long run",
