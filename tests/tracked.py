@@ -19,6 +19,7 @@ from erkt.cli import track
 from stages import declared, paths
 from stages.cells import Cell, all_cells
 
+RECORDS = {"measure", "stress", "evaluate", "evaluate_teacher"}
 CURVE = "epoch,learning_rate,loss,val_oa\n1,0.005,2.46352,22.2222\n2,1.5e-09,1.25,81.25\n"
 SUMMARY = {
     "student": {"oa": {"mean": 90.5, "std": None, "runs": 1}, "parameters": 1000},
@@ -55,7 +56,7 @@ class Checkout(Clone):
         text = f"{cell.name} made {path}"
         if path == paths.SUMMARY:
             text = json.dumps(SUMMARY)
-        elif cell.stage in ("evaluate", "evaluate_teacher") and path.suffix == ".json":
+        elif cell.stage in RECORDS and path.suffix == ".json":
             row["key"] = self.key(cell)
             rows = [row, row | {"network": "ensemble", "oa": 92.25}] if cell.stage == "evaluate" else [row]
             text = json.dumps(rows)
