@@ -15,6 +15,7 @@ COMMANDS = {
     "claims": "write the paper's claims beside what was measured",
     "compare": "compare the students of several runs over the same seeds, with intervals",
     "data": "check a labelled tree before anyone trains on it",
+    "describe": "print the operations and networks of a preset beside the paper's",
     "doctor": "check up on machine and repository before a long run",
     "experiment": "run the rows of a table that have not run yet",
     "params": "check parameter files in full, without running anything",

@@ -44,7 +44,7 @@ class Plan:
     only row, ``weights`` the ensemble's weights. ``presets`` are those that the paper ran. ``set`` holds for all
     rows, then comes what ``quick`` sets, then the row. In a dotted key ``*`` stands for every name, as in
     ``teachers.*.recipe.epochs``; a value ``{times: 5}`` multiplies what is there, ``{as: base}`` copies what
-    another key has then. Differences are taken to the row ``reference``. ``paper`` holds the paper's numbers as
+    another key has then, ``{by_teacher: [1, 0, 0]}`` gives each teacher its own. Differences are taken to the row ``reference``. ``paper`` holds the paper's numbers as
     printed, by preset, and by row or network.
     """
 
@@ -84,9 +84,7 @@ def row_params(plan: Plan, name: str, preset: Mapping[str, Any], *, quick: bool)
     params["seeds"] = list(plan.quick.seeds if quick else plan.seeds)
     for change in changes:
         for key, value in change.items():
-            if isinstance(value, dict) and set(value) == {"as"}:
-                value = _get(params, str(value["as"]))
-            _set(params, key.split("."), value, key)
+            _set(params, key.split("."), _meant(value, params, key), key)
     return params
 
 
@@ -94,6 +92,20 @@ def digest(params: Mapping[str, Any]) -> str:
     """Return ten hexadecimal digits that name ``params``, without what changes no result."""
     content = {key: value for key, value in params.items() if key not in NEUTRAL}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def _meant(value: object, params: Mapping[str, Any], key: str) -> object:
+    """Return the value that a plan's ``as`` or ``by_teacher`` stands for; any other as it is."""
+    if isinstance(value, dict) and set(value) == {"as"}:
+        return _get(params, str(value["as"]))
+    if isinstance(value, dict) and set(value) == {"by_teacher"}:
+        names, given = list(params["teachers"]), value["by_teacher"]
+        if len(names) != len(given):
+            raise ErktError(
+                f"{key}: {len(given)} values by_teacher, but the preset has {len(names)} teachers"
+            )
+        return dict(zip(names, given, strict=True))
+    return value
 
 
 def _set(params: dict[str, Any], parts: list[str], value: object, key: str) -> None:
