@@ -65,3 +65,18 @@ def test_a_coordinate_that_is_no_plain_number_is_refused_without_a_traceback(see
         f"--seed {seed}: expected a whole number, 0 or more, without leading zeros"
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_command_without_its_packages_says_so_in_one_line() -> None:
+    """As with a Python in which the project is not installed."""
+    script = (
+        "import runpy, sys\n"
+        "sys.modules['pandas'] = None\n"
+        "sys.argv = ['erkt', 'summary']\n"
+        "runpy.run_module('erkt', run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"error: pandas is not installed for {sys.executable}; make setup")

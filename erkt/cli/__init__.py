@@ -8,6 +8,7 @@ import argparse
 import importlib
 import importlib.util
 import sys
+from types import ModuleType
 
 from erkt.errors import ErktError
 
@@ -44,7 +45,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if importlib.util.find_spec("stages") is None:
         sys.exit("error: no stages here; run this in the root of the repository")
-    module = importlib.import_module(f"erkt.cli.{chosen.command}")
+    module = _load(chosen.command)
     own = argparse.ArgumentParser(prog=f"python -m erkt {chosen.command}", description=module.__doc__)
     module.arguments(own)
     try:
@@ -56,3 +57,16 @@ def main() -> None:
         print(f"error: {chosen.command}: interrupted", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def _load(command: str) -> ModuleType:
+    """Return the module of ``command``; leave in one line if a package is not installed in this Python."""
+    try:
+        return importlib.import_module(f"erkt.cli.{command}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("erkt", "stages"):
+            raise
+        sys.exit(
+            f"error: {error.name} is not installed for {sys.executable}; make setup installs it, and source "
+            ".venv/bin/activate takes that Python"
+        )
