@@ -42,8 +42,8 @@ def interval(
     for seed, hits in one.items():
         if len(hits) != len(other[seed]) or not len(hits):
             raise ErktError(f"bootstrap: {len(hits)} and {len(other[seed])} images at seed {seed}")
-        better, worse = np.mean(hits & ~other[seed]), np.mean(~hits & other[seed])
-        shares.append((len(hits), [better, worse, 1 - better - worse]))
+        better, worse = float(np.mean(hits & ~other[seed])), float(np.mean(~hits & other[seed]))
+        shares.append((len(hits), [better, worse, max(0.0, 1 - better - worse)]))
     # An image counts 1, -1 or 0, so N images drawn with replacement are one multinomial draw.
     chosen = rng.integers(len(shares), size=(resamples, len(shares)))
     drawn = np.empty(chosen.shape)

@@ -29,7 +29,7 @@ class Condition:
 
 
 def conditions(side: int, seed: int) -> Iterator[Condition]:
-    """Yield all conditions for images of ``side`` pixels, kind by kind, the strongest last.
+    """Yield all conditions for images of ``side`` pixels, kind by kind.
 
     Rotation in steps of 15 degrees (bilinear, corners black); blur by a Gaussian in percent of the side; JPEG at a
     quality; noise by a normal deviation in grey levels, one pattern drawn from ``seed``; brightness by a factor; haze by the

@@ -29,7 +29,11 @@ def features(model: Classifier, subset: Subset, batch_size: int, device: torch.d
 
 
 def flat_map(points: Features, seed: int) -> Features:
-    """Return a map (N, 2) of ``points`` (N, D) by t-SNE (L. van der Maaten, G. Hinton, 2008), the same for a seed."""
+    """Return a map (N, 2) of ``points`` (N, D) by t-SNE (L. van der Maaten, G. Hinton, 2008).
+
+    The same for a seed and a number of threads; another number, or features that differ by rounding, may turn
+    and shift the map. Nothing is computed from it.
+    """
     perplexity = min(30.0, max(1.0, (len(points) - 1) / 3))
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed)
     mapped: Features = tsne.fit_transform(points)

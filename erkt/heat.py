@@ -9,7 +9,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from erkt.models import Classifier
-from erkt.parts import Tapped
+from erkt.parts import Tapped, has_maps
 from erkt.pixels import to_unit
 
 Heat = NDArray[np.float32]
@@ -19,9 +19,12 @@ def heat(model: Classifier, pixels: NDArray[np.uint8], labels: NDArray[np.int64]
     """Return the heat (B, H, W) in [0, 1] of ``model`` for the classes ``labels`` (B,) on images (B, 3, H, W).
 
     It is taken at the last maps of activations, resized to the image; each image's is scaled by its own range.
+    A network without such maps, as a transformer, has no heat: NaN.
     """
     tapped = Tapped(model.eval())
     images = to_unit(torch.from_numpy(pixels).to(model.mean.device))
+    if not has_maps(model, images[:1]):
+        return np.full((len(pixels), *pixels.shape[-2:]), np.nan, np.float32)
     targets = [ClassifierOutputTarget(int(label)) for label in labels]
     with GradCAM(model=tapped, target_layers=[tapped.tap]) as cam:
         found: Heat = cam(input_tensor=images, targets=targets)

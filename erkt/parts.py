@@ -1,5 +1,6 @@
 """A classifier in two parts, at its last maps of activations: what timm's convolutional networks have in common."""
 
+import torch
 from torch import Tensor, nn
 
 from erkt.models import Classifier
@@ -9,6 +10,14 @@ def maps(model: Classifier, images: Tensor) -> Tensor:
     """Return the last maps of activations (B, D, h, w) of float images (B, 3, H, W) in [0, 1]."""
     activations: Tensor = model.network.forward_features((images - model.mean) / model.std)  # type: ignore[operator]
     return activations
+
+
+@torch.no_grad()
+def has_maps(model: Classifier, images: Tensor) -> bool:
+    """Return whether ``maps`` are maps, channels first: transformers have tokens, or channels last."""
+    activations = maps(model, images)
+    channels = getattr(model.network, "num_features", activations.shape[1])
+    return activations.ndim == 4 and activations.shape[1] == channels
 
 
 def pooled(model: Classifier, activations: Tensor) -> Tensor:

@@ -35,11 +35,16 @@ def read_clean(root: Path) -> Revision:
     return Revision(commit, subject, int(authored) * 1000, ", ".join(sorted(set(experiments.split()))))
 
 
-def check_committed(root: Path, leaving_out: Path) -> None:
-    """Raise ErktError if a file that git tracks differs from the commit; those in ``leaving_out`` may."""
+def check_committed(root: Path, leaving_out: Path, code: Sequence[str]) -> None:
+    """Raise ErktError if a file that git tracks differs from the commit; those in ``leaving_out`` may.
+
+    Files that it does not track are refused among ``code``, where they would count as code.
+    """
     commit = _git(root, "rev-parse", "HEAD").strip()
     where = [".", f":(exclude){leaving_out.as_posix()}"]
-    _refuse_changes(root, commit, "so that every number has a commit", where, "--untracked-files=no")
+    why = "so that every number has a commit"
+    _refuse_changes(root, commit, why, where, "--untracked-files=no")
+    _refuse_changes(root, commit, why, code, "--untracked-files=all")
 
 
 def _refuse_changes(root: Path, commit: str, why: str, where: Sequence[str], *options: str) -> None:

@@ -1,6 +1,6 @@
 """What a finished run shows: read from the files that git keeps of it, each checked against DVC's record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,11 @@ def result(run: Run, params: Mapping[str, Any], label: str) -> Result:
         cell = Cell("evaluate", {"seed": str(seed)})
         rows[seed] = {row["network"]: row for row in run.rows(paths.metrics("evaluate", str(seed)), cell)}
         predictions[seed] = run.rows(paths.predictions(str(seed)), cell)
+    used = [
+        name
+        for name in params["teachers"]
+        if any(row["ensemble"]["weights"][name] > 0 for row in rows.values())
+    ]
     student, teacher = passes(params)
     classes = len({row["actual"] for table in predictions.values() for row in table})
     return Result(
@@ -31,18 +36,22 @@ def result(run: Run, params: Mapping[str, Any], label: str) -> Result:
             for seed, table in predictions.items()
         },
         images={seed: tuple(row["key"] for row in table) for seed, table in predictions.items()},
+        data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
         student_passes=student,
         teacher_passes=teacher,
-        gmacs=_cost(params, student, teacher, classes) / 1e9,
+        gmacs=_cost(params, used, student, teacher, classes) / 1e9,
         run=run.name,
         base=run.base,
     )
 
 
 def networks(run: Run, params: Mapping[str, Any]) -> tuple[dict[str, dict[int, float]], dict[str, int]]:
-    """Return OA by network and seed, and the parameters of each: teachers, ensemble, student, in this order."""
+    """Return OA by network and seed, and the parameters of each: teachers, ensemble, student, in this order.
+
+    The ensemble's are those of teachers with a weight above 0 at any seed.
+    """
     oa: dict[str, dict[int, float]] = {name: {} for name in [*params["teachers"], "ensemble", "student"]}
-    parameters = {}
+    parameters, used = {}, set()
     for seed in params["seeds"]:
         for name in params["teachers"]:
             cell = Cell("evaluate_teacher", {"seed": str(seed), "teacher": name})
@@ -53,7 +62,9 @@ def networks(run: Run, params: Mapping[str, Any]) -> tuple[dict[str, dict[int, f
             oa[row["network"]][seed] = row["oa"]
             if row["network"] == "student":
                 parameters["student"] = row["parameters"]
-    parameters["ensemble"] = sum(parameters[name] for name in params["teachers"])
+            else:
+                used |= {name for name, weight in row["weights"].items() if weight > 0}
+    parameters["ensemble"] = sum(parameters[name] for name in used)
     return oa, parameters
 
 
@@ -74,11 +85,11 @@ def passes(params: Mapping[str, Any]) -> tuple[int, int]:
     return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
 
 
-def _cost(params: Mapping[str, Any], student: int, teacher: int, classes: int) -> int:
+def _cost(params: Mapping[str, Any], used: Sequence[str], student: int, teacher: int, classes: int) -> int:
     from erkt import macs  # torch and timm, which nothing else here needs
 
     side = params["prepare"]["side"]
-    archs = [settings["network"]["arch"] for settings in params["teachers"].values()]
+    archs = [params["teachers"][name]["network"]["arch"] for name in used]
     teachers = sum(macs.count(arch, classes, side)[0] for arch in archs)
     own = macs.count(params["student"]["arch"], classes, side)[0]
     return _FORWARD_AND_BACKWARD * student * own + teacher * teachers

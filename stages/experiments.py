@@ -24,6 +24,11 @@ def find_plan(name: str) -> Plan:
     return read_plan(_find(paths.EXPERIMENTS, name, "experiment"))
 
 
+def check_preset(name: str) -> None:
+    """Raise ErktError if there is no preset ``name``."""
+    _find(paths.PRESETS, name, "preset")
+
+
 @cache
 def find_preset(name: str) -> dict[str, Any]:
     """Return the params of the preset ``name``; ErktError if there is none, or its file is wrong."""
@@ -52,8 +57,7 @@ def finished(runs: Iterable[Run], params: Mapping[str, Any]) -> Run | None:
 
     It may belong to another experiment: rows of several tables can be the same run.
     """
-    named = (run for run in runs if run.name.endswith(f"-{digest(params)}"))
-    return next((run for run in named if not faults(run, params)), None)
+    return next((run for run in runs if not faults(run, params)), None)
 
 
 def _find(folder: Path, name: str, what: str) -> Path:

@@ -20,7 +20,8 @@ from stages.declared import look_up, outputs, stage_entry
 from stages.locked import code_md5
 
 _REFS = "refs/exps/*/*/*"  # refs/exps/<2 of the base commit>/<38 of it>/<name>
-_CODE = ("erkt", "stages")
+CODE = ("erkt", "stages")
+"""Folders whose files are code; other dependencies are data."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _cell_faults(record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any
         found.append(f"{cell.name} ran with other params")
     made_from = {dep["path"]: dep["md5"] for dep in record["deps"]}
     for dep in entry["deps"]:
-        if dep.startswith(_CODE) and made_from.get(dep) != _here(dep):
+        if dep.startswith(CODE) and made_from.get(dep) != _here(dep):
             found.append(f"{cell.name} ran with another {dep}")
     made = {out["path"] for out in record["outs"]}
     missing = [path for path in outputs(cell.stage, cell.coordinates) if path.as_posix() not in made]

@@ -42,6 +42,14 @@ def test_a_classifier_against_itself_differs_by_nothing() -> None:
     assert interval(one, one, np.random.default_rng(0)) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("better", range(11))
+def test_classifiers_that_never_agree_have_an_interval(better: int) -> None:
+    """Shares of 0.8 and 0.2 sum to a little more than 1 in floating point."""
+    one = np.arange(10) < better
+    low, high = interval({0: one}, {0: ~one}, np.random.default_rng(0))
+    assert -100 <= low <= 100 * (2 * better - 10) / 10 <= high <= 100
+
+
 def test_swapping_the_classifiers_mirrors_the_interval() -> None:
     one, other = {0: hits(1, 300, 0.9)}, {0: hits(2, 300, 0.8)}
     low, high = interval(one, other, np.random.default_rng(0), resamples=50_000)

@@ -1,5 +1,6 @@
 """The claims page: what each row is computed from, and what it says where nothing has run."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,16 @@ def result(shares: tuple[float, ...], gmacs: float, run: str) -> Result:
     hits = {seed: np.arange(1000) < 1000 * share for seed, share in zip(SEEDS, shares, strict=True)}
     oa = {seed: 100 * float(own.mean()) for seed, own in hits.items()}
     images, ensemble = dict.fromkeys(SEEDS, IMAGES), {0: 90.0, 1: 91.0, 2: 92.0}
-    return Result(run, oa, ensemble, hits, images, 10, 10, gmacs, run, "base")
+    return Result(run, oa, ensemble, hits, images, "images", 10, 10, gmacs, run, "base")
 
 
 class Kept:
     """A run whose files are its own numbers."""
 
-    def __init__(self, by_seed: tuple[float, ...]) -> None:
+    def __init__(self, by_seed: tuple[float | None, ...]) -> None:
         self.by_seed = by_seed
 
-    def rows(self, path: Path, cell: Any) -> list[dict[str, float]]:
+    def rows(self, path: Path, cell: Any) -> list[dict[str, float | None]]:
         assert path == Path(f"metrics/measure/{cell.coordinates['seed']}.json")
         return [dict.fromkeys(claims._VARIANCES, self.by_seed[int(path.stem)])]
 
@@ -51,11 +52,20 @@ def test_gap_gain_and_cost_are_those_of_the_rows() -> None:
 
 
 def test_variances_are_those_with_the_module_less_those_without() -> None:
-    for _, text in claims.suppressed(WHOLE):
+    for name in claims._VARIANCES:
+        text = claims.suppressed(WHOLE, name)
         assert text == "0.2100 with it, 0.3100 without: -0.1000 [-0.1000, -0.1000]: lower"
 
 
-@pytest.mark.parametrize("claim", [claims.gap, claims.gain, claims.cheaper, claims.suppressed])
+def test_one_view_has_no_variance_and_says_so() -> None:
+    one = Ablation(RUNS | {"erkt": Kept((None,) * 3)}, WHOLE.params, RESULTS)  # type: ignore[arg-type]
+    with pytest.raises(ErktError, match="one view has no variance"):
+        claims.suppressed(one, "probabilities_across_views")
+
+
+@pytest.mark.parametrize(
+    "claim", [claims.gap, claims.gain, claims.cheaper, partial(claims.suppressed, name="x")]
+)
 def test_what_has_not_run_is_said(claim: Any) -> None:
     with pytest.raises(ErktError, match="not run: "):
         claim(NOTHING)
@@ -69,3 +79,6 @@ def test_size_and_time_are_those_of_table_8(tmp_path: Path, monkeypatch: pytest.
     path.parent.mkdir(parents=True)
     path.write_text("network,parameters,ratio\nensemble,43.1,4.8\nstudent,5.3,1.0\n")
     assert claims.smaller("p") == "79 % less time, 88 % fewer parameters"
+    path.write_text("network,parameters\nensemble,43.1\n")
+    with pytest.raises(ErktError, match=r"table8\.csv is not readable"):
+        claims.smaller("p")

@@ -31,6 +31,7 @@ def result(shares: dict[int, float], **changes: Any) -> Result:
         "ensemble": dict.fromkeys(shares, 99.0),
         "hits": hits,
         "images": dict.fromkeys(shares, IMAGES),
+        "data": "content",
         "student_passes": 10,
         "teacher_passes": 5,
         "gmacs": 1.5,
@@ -75,6 +76,12 @@ def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
 def test_other_test_images_are_not_compared() -> None:
     other = result({0: 0.8, 1: 0.81, 2: 0.79}, images=dict.fromkeys(range(3), IMAGES[::-1]), run="other")
     with pytest.raises(ErktError, match="other and run have other test images at seed 0"):
+        compare_students({"first": FIRST, "other": other}, "first", {})
+
+
+def test_images_of_other_content_are_not_compared() -> None:
+    other = result({0: 0.8, 1: 0.81, 2: 0.79}, data="other", run="other")
+    with pytest.raises(ErktError, match="other and run were made from images of other content"):
         compare_students({"first": FIRST, "other": other}, "first", {})
 
 

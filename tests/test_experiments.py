@@ -79,11 +79,19 @@ def test_a_value_that_copies_a_key_which_is_not_there_is_refused() -> None:
         row_params(plan(set={"a.x": {"as": "a.b"}}), "one", PRESET, quick=False)
 
 
+@pytest.mark.parametrize("value", [{"times": None}, {"times": "5"}])
+def test_only_numbers_are_multiplied(value: dict[str, Any]) -> None:
+    with pytest.raises(ErktError, match=r"a\.x: times needs a number"):
+        row_params(plan(set={"a.x": value}), "one", PRESET, quick=False)
+    with pytest.raises(ErktError, match="a: times needs a number"):
+        row_params(plan(set={"a": {"times": 2}}), "one", PRESET, quick=False)
+
+
 def test_values_by_teacher_go_to_them_in_order() -> None:
     own = PRESET | {"teachers": {"b": 1, "a": 2}}
     made = row_params(plan(set={"a.x": {"by_teacher": [0.7, 0.3]}}), "one", own, quick=False)
     assert made["a"]["x"] == {"b": 0.7, "a": 0.3}
-    with pytest.raises(ErktError, match=r"a\.x: 3 values by_teacher, but the preset has 2 teachers"):
+    with pytest.raises(ErktError, match=r"a\.x: by_teacher needs a list of 2 values"):
         row_params(plan(set={"a.x": {"by_teacher": [1, 0, 0]}}), "one", own, quick=False)
 
 

@@ -7,8 +7,10 @@ import torch.nn.functional as F
 from made import CARD
 from torch import Tensor, nn
 
+from erkt import models
 from erkt.heat import heat, mean_heat
 from erkt.models import Card, Classifier
+from erkt.params.network import Network, Weights
 
 SIDE, SQUARE = 32, 8
 
@@ -98,3 +100,10 @@ def test_the_ensembles_heat_is_the_weighted_mean_of_its_members(learned: Classif
     np.testing.assert_allclose(both, own, atol=1e-6)
     nobody = mean_heat({"one": learned, "two": None}, {"one": 1.0, "two": 0.0}, images, labels)
     np.testing.assert_allclose(nobody, own, atol=1e-6)
+
+
+def test_a_transformer_has_no_heat_and_breaks_nothing() -> None:
+    settings = Network("test_vit", Weights("none", None, None, None), 0.0, 0.0)
+    transformer = models.build(settings, ("red", "blue"), 160, 0, {})
+    images = np.zeros((2, 3, 160, 160), np.uint8)
+    assert np.isnan(heat(transformer, images, np.array([0, 1]))).all()

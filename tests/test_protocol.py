@@ -92,7 +92,7 @@ def change(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("dataset.sha256", "00", r"sha256 must be 64"),
         ("student.weights.source", "file", r"location belongs to source: file"),
         ("runtime.inference_batch", 61, r"runtime: inference_batch must be even"),
-        ("teachers", {"student": tiny()["teachers"]["one"]}, r"teachers: 'student' is the name"),
+        ("teachers", {"student": tiny()["teachers"]["one"]}, r"teachers: 'student' is a name"),
         ("runtime.device", "tpu", r"runtime\.device: text \('tpu'\) is not one of"),
     ],
 )

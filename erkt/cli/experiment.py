@@ -21,7 +21,7 @@ from erkt.experiments.overrides import overrides
 from stages import paths
 from stages.common import read_params
 from stages.experiments import checked_params, find_plan, finished, name_of
-from stages.history import find_runs
+from stages.history import CODE, find_runs
 from stages.report import make_table, table_path
 
 _GRACE_SECONDS = 30  # for a stage to keep what it has
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
         for preset in presets
         for row in plan.rows
     ]
-    revision.check_committed(Path.cwd(), paths.RESULTS)
+    revision.check_committed(Path.cwd(), paths.RESULTS, CODE)
     paths.RUNNING.mkdir(parents=True, exist_ok=True)
     failed = []
     try:
@@ -58,8 +58,12 @@ def run(options: Namespace) -> int:
                 before = finished(find_runs(), params)
                 name = name_of(options.name, preset, row, params)
                 print(f"{name}: {'has run' if before else 'running'}", flush=True)
-                if before is None and not _run(name, params):
-                    failed.append(name)
+                try:
+                    ran = before is not None or _run(name, params)
+                except ErktError as error:
+                    print(f"error: {name}: {error}", file=sys.stderr)
+                    ran = False
+                failed += [] if ran else [name]
     except Timeout:
         raise ErktError("another experiment runs in this repository; wait for its end") from None
     for preset in presets:

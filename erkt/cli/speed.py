@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from erkt.device import choose
+from erkt.errors import ErktError
 from erkt.experiments.comparison import markdown
 from erkt.files import write_text
 from erkt.params.runtime import Runtime
@@ -40,6 +41,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Measure, write results/<preset>/table8, and print it."""
+    if min(options.batch, options.rounds) < 1:
+        raise ErktError("--batch and --rounds: expected whole numbers of at least 1")
     params = find_preset(options.preset)
     side, archs = params["prepare"]["side"], _architectures(params)
     device = choose(build(Runtime, params["runtime"], "runtime"))

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from erkt.errors import ErktError
 from stages import paths
-from stages.experiments import find_plan, find_preset, names_in
+from stages.experiments import check_preset, find_plan, names_in
 from stages.history import find_runs
 from stages.report import left_out, make_table, table_path
 
@@ -24,10 +24,11 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Write the table of every experiment that was run here, or has a table; say what is left out."""
     runs, made = find_runs(), 0
+    for preset in options.preset or ():
+        check_preset(preset)
     for name in options.names or names_in(paths.EXPERIMENTS):
         plan = find_plan(name)
         for preset in options.preset or names_in(paths.PRESETS):
-            find_preset(preset)
             own = any(run.name.startswith(f"{name}-{preset}-") for run in runs)
             for quick in (False, True):
                 path = table_path(name, preset, quick=quick)

@@ -20,7 +20,7 @@ class Result:
     """What a finished row holds, by seed.
 
     ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right on
-    each of the test ``images`` (their keys). ``student_passes`` and ``teacher_passes`` are how often a training
+    each of the test ``images`` (their keys); ``data`` names the prepared images' content. ``student_passes`` and ``teacher_passes`` are how often a training
     image went through the student (forward and backward) and through each teacher (forward) to distill;
     ``gmacs`` is what that costs per training image, a backward pass counted as two forward ones. ``run`` is
     DVC's name for the experiment and ``base`` the commit of its code.
@@ -31,6 +31,7 @@ class Result:
     ensemble: Mapping[int, float]
     hits: Mapping[int, Bools]
     images: Mapping[int, tuple[str, ...]]
+    data: str
     student_passes: int
     teacher_passes: int
     gmacs: float
@@ -43,7 +44,7 @@ def compare_students(
 ) -> list[dict[str, Any]]:
     """Return one row a result, by row name, with its difference to the result of ``reference``, if that is there.
 
-    Raises ErktError if two results have other seeds, or other test images.
+    Raises ErktError if two results have other seeds, other test images, or images of other content.
     """
     first = results.get(reference)
     rows = []
@@ -122,6 +123,8 @@ def _over_seeds(by_seed: Mapping[int, float]) -> dict[str, Any]:
 
 def _difference(result: Result, first: Result) -> dict[str, Any]:
     numbers = difference(result.oa, first.oa, LEVEL)
+    if result.data != first.data:
+        raise ErktError(f"{result.run} and {first.run} were made from images of other content")
     for seed, images in result.images.items():
         if images != first.images[seed]:
             raise ErktError(f"{result.run} and {first.run} have other test images at seed {seed}")

@@ -100,9 +100,9 @@ def _meant(value: object, params: Mapping[str, Any], key: str) -> object:
         return _get(params, str(value["as"]))
     if isinstance(value, dict) and set(value) == {"by_teacher"}:
         names, given = list(params["teachers"]), value["by_teacher"]
-        if len(names) != len(given):
+        if not isinstance(given, list) or len(names) != len(given):
             raise ErktError(
-                f"{key}: {len(given)} values by_teacher, but the preset has {len(names)} teachers"
+                f"{key}: by_teacher needs a list of {len(names)} values, one a teacher of the preset"
             )
         return dict(zip(names, given, strict=True))
     return value
@@ -119,7 +119,10 @@ def _set(params: dict[str, Any], parts: list[str], value: object, key: str) -> N
                 raise ErktError(f"{key}: '{chosen}' is no block of keys")
             _set(inner, rest, value, key)
         elif isinstance(value, dict) and set(value) == {"times"}:
-            params[chosen] = params[chosen] * value["times"]
+            factor = value["times"]
+            if not all(isinstance(number, (int, float)) for number in (factor, params[chosen])):
+                raise ErktError(f"{key}: times needs a number, and a number to multiply")
+            params[chosen] = params[chosen] * factor
         else:
             params[chosen] = copy.deepcopy(value)
 

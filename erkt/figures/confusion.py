@@ -32,7 +32,8 @@ def hard_classes_figure(path: Path, confusion: Sequence[Sequence[int]], classes:
     Columns are these classes, and those that they are taken for. A picture without a row says that all are easy.
     """
     percent = _percent(confusion)
-    rows: list[int] = np.flatnonzero(percent.diagonal() <= EASY).tolist()
+    there = percent.sum(axis=1) > 0
+    rows: list[int] = np.flatnonzero(there & (percent.diagonal() <= EASY)).tolist()
     taken: list[int] = np.flatnonzero((percent[rows] > 0).any(axis=0)).tolist()
     columns = sorted({*rows, *taken})
     pairs = confused_pairs(confusion, classes)[:_LISTED]

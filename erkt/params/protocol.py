@@ -23,6 +23,8 @@ from erkt.params.tracking import Tracking
 from erkt.params.views import Views
 from erkt.schema import Between, Length, Names, build, nearest
 
+_TAKEN = {"student", "ensemble", "lead", "oa", "nll", "chosen", "kind", "strength", "unit"}
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -44,8 +46,8 @@ class Protocol:
     tracking: Tracking
 
     def __post_init__(self) -> None:
-        if "student" in self.teachers:
-            raise ErktError("teachers: 'student' is the name of the student's files; choose another")
+        for name in sorted(_TAKEN & set(self.teachers)):
+            raise ErktError(f"teachers: '{name}' is a name in files or tables of results; choose another")
         self._check_ensemble()
         self._check_cache()
 
