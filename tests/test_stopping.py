@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -13,6 +14,16 @@ import pytest
 from erkt.stopping import listen
 
 NAMES = ["SIGINT", "SIGTERM", "SIGHUP"]
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """Take signals as a shell's foreground job does: a background job, or one under nohup, ignores some."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    former = {name: signal.signal(getattr(signal, name), handler) for name, handler in usual.items()}
+    yield
+    for name, handler in former.items():
+        signal.signal(getattr(signal, name), handler)
 
 
 @pytest.mark.parametrize("name", NAMES)
