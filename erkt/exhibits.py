@@ -1,11 +1,14 @@
 """Which images show best what a student can and cannot tell apart, chosen from its stored predictions."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erkt.errors import ErktError
 from erkt.metrics import confusion_matrix
 
 Labels = NDArray[np.int64]
@@ -41,6 +44,15 @@ class Predictions:
             student_confidence=numbers("student_confidence"),
             ensemble_confidence=numbers("ensemble_confidence"),
         )
+
+    @classmethod
+    def load(cls, path: Path, classes: Sequence[str]) -> "Predictions":
+        """Return the predictions in the CSV at ``path``; ErktError if it is missing or holds something else."""
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return cls.read(list(csv.DictReader(file)), classes)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ErktError(f"{path}: not readable as predictions ({error}); run dvc repro") from None
 
     def confusion(self, classes: int) -> NDArray[np.int64]:
         """Return the student's confusion matrix (classes, classes)."""

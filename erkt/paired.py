@@ -13,6 +13,9 @@ from scipy.stats import t as student_t
 from erkt.errors import ErktError
 from erkt.summary import spread
 
+NOTHING = "no difference shown"
+"""What an interval says that spans 0."""
+
 
 def difference(one: Mapping[int, float], other: Mapping[int, float], level: float = 95.0) -> dict[str, Any]:
     """Return ``one`` minus ``other`` over their seeds: ``by_seed``, ``mean``, ``std``, ``runs``, ``low``, ``high``.
@@ -34,9 +37,9 @@ def difference(one: Mapping[int, float], other: Mapping[int, float], level: floa
 
 
 def verdict(numbers: Mapping[str, Any]) -> str:
-    """Return in a word what a difference says: ``higher``, ``lower``, ``open``, or ``one seed``."""
+    """Return in words what a difference says: higher, lower, or nothing, where its interval spans 0 or is none."""
     if numbers["low"] is None:
-        return "one seed"
+        return "one seed, no verdict"
     if numbers["low"] > 0:
         return "higher"
-    return "lower" if numbers["high"] < 0 else "open"
+    return "lower" if numbers["high"] < 0 else NOTHING

@@ -27,21 +27,21 @@ def read_clean(root: Path) -> Revision:
     Raises ErktError if there is none, or if something under ``root`` differs from it, files that git neither
     tracks nor ignores included.
     """
-    commit, authored, subject = _git(root, "log", "-1", "--no-show-signature", "--format=%H%n%at%n%s").split(
+    commit, authored, subject = git(root, "log", "-1", "--no-show-signature", "--format=%H%n%at%n%s").split(
         "\n"
     )[:3]
     _refuse_changes(root, commit, "so that what is tracked has a commit of its own", ["."])
-    experiments = _git(root, "for-each-ref", "--points-at=HEAD", "--format=%(refname:lstrip=-1)", "refs/exps")
+    experiments = git(root, "for-each-ref", "--points-at=HEAD", "--format=%(refname:lstrip=-1)", "refs/exps")
     return Revision(commit, subject, int(authored) * 1000, ", ".join(sorted(set(experiments.split()))))
 
 
-def check_committed(root: Path, leaving_out: Path, code: Sequence[str]) -> None:
+def check_committed(root: Path, leaving_out: Sequence[Path], code: Sequence[str]) -> None:
     """Raise ErktError if a file that git tracks differs from the commit; those in ``leaving_out`` may.
 
     Files that it does not track are refused among ``code``, where they would count as code.
     """
-    commit = _git(root, "rev-parse", "HEAD").strip()
-    where = [".", f":(exclude){leaving_out.as_posix()}"]
+    commit = git(root, "rev-parse", "HEAD").strip()
+    where = [".", *(f":(exclude){path.as_posix()}" for path in leaving_out)]
     why = "so that every number has a commit"
     _refuse_changes(root, commit, why, where, "--untracked-files=no")
     _refuse_changes(root, commit, why, code, "--untracked-files=all")
@@ -49,7 +49,7 @@ def check_committed(root: Path, leaving_out: Path, code: Sequence[str]) -> None:
 
 def _refuse_changes(root: Path, commit: str, why: str, where: Sequence[str], *options: str) -> None:
     # Two letters and a space, then the name; each ends with a zero byte, so that no name is quoted.
-    listed = _git(root, "status", "--porcelain", "--no-renames", "-z", *options, "--", *where)
+    listed = git(root, "status", "--porcelain", "--no-renames", "-z", *options, "--", *where)
     names = [entry[3:] for entry in listed.split("\0")[:-1]]
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -58,10 +58,11 @@ def _refuse_changes(root: Path, commit: str, why: str, where: Sequence[str], *op
         )
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str) -> str:
+    """Return what git prints in ``root``; ErktError with its reason if it fails or is not there."""
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=_SECONDS, check=True)
     except subprocess.CalledProcessError as error:
         raise ErktError(f"git {arguments[0]}: {' '.join(error.stderr.split())}") from None
     except (OSError, subprocess.SubprocessError) as error:

@@ -94,6 +94,16 @@ def build(schema: type[T], value: Any, where: str) -> T:
         raise ErktError(f"{where}: {error}") from None
 
 
+def look_up(values: Mapping[str, Any], key: str, where: str) -> Any:
+    """Return the value of nested ``values`` at the dotted ``key``; ErktError naming ``where`` if there is none."""
+    found: Any = values
+    for name in key.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            raise ErktError(f"{where}: the key '{key}' is missing")
+        found = found[name]
+    return found
+
+
 def nearest(name: str, known: typing.Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known name most like ``name``, else the list of known names."""
     names = [str(key) for key in known]

@@ -111,13 +111,7 @@ def suppressed(ablation: Ablation, name: str) -> str:
         f"{spread(list(vsm.values()))['mean']:.4f} with it, {spread(list(base.values()))['mean']:.4f} without"
     )
     bounds = "" if numbers["low"] is None else f" [{numbers['low']:+.4f}, {numbers['high']:+.4f}]"
-    said = {
-        "higher": "higher",
-        "lower": "lower",
-        "open": "no difference shown",
-        "one seed": "one seed, no verdict",
-    }
-    return f"{means}: {numbers['mean']:+.4f}{bounds}: {said[verdict(numbers)]}"
+    return f"{means}: {numbers['mean']:+.4f}{bounds}: {verdict(numbers)}"
 
 
 def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, object]]:
@@ -132,7 +126,7 @@ def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, ob
             shown = measure()
         except ErktError as error:
             shown = str(error)
-        return _claim(claim, paper, shown, how)
+        return {"the paper's claim": claim, "paper": paper, "measured here": shown, "how to rerun": how}
 
     rows = [
         row("the student is close below its ensemble", "0.1 to 0.2 points", lambda: gap(ablation), nine),
@@ -149,7 +143,3 @@ def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, ob
         claim = f"the module suppresses variance: {words}"
         rows.append(row(claim, "claimed, not measured", partial(suppressed, ablation, name), nine))
     return rows
-
-
-def _claim(claim: str, paper: str, measured: str, how: str) -> dict[str, object]:
-    return {"the paper's claim": claim, "paper": paper, "measured here": measured, "how to rerun": how}

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from erkt import schema
 from erkt.artifacts import MANIFEST
 from erkt.errors import ErktError
 from erkt.files import PART, sha256_file
@@ -64,13 +65,8 @@ def outputs(stage: str, cell: Mapping[str, str]) -> list[Path]:
 
 
 def look_up(params: Mapping[str, Any], key: str) -> Any:
-    """Return the value at the dotted ``key``; raise ErktError if there is none."""
-    value: Any = params
-    for name in key.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            raise ErktError(f"{paths.PARAMS}: the key '{key}' is missing")
-        value = value[name]
-    return value
+    """Return the value at the dotted ``key`` of params.yaml; raise ErktError if there is none."""
+    return schema.look_up(params, key, str(paths.PARAMS))
 
 
 def stage_key(stage: str, cell: Mapping[str, str], params: Mapping[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """draw: pictures of what the student confuses, how sure it is, where it looks, and what it learned from."""
 
-import csv
-
 from erkt import gallery, models
 from erkt.batches import ViewBatches
 from erkt.data.images import open_images
@@ -20,8 +18,7 @@ def main(job: Job) -> str:
     """Draw every figure; the test images are those that the stored predictions name."""
     images, folder = open_images(paths.PREPARED), paths.figures(job.label)
     classes, device, batch = images.classes, choose(job.runtime), job.runtime.inference_batch
-    with paths.predictions(job.label).open(encoding="utf-8", newline="") as file:
-        predicted = Predictions.read(list(csv.DictReader(file)), classes)
+    predicted = Predictions.load(paths.predictions(job.label), classes)
     test = images.subset(list(zip(predicted.keys, predicted.labels.tolist(), strict=True)))
     train = images.subset(read_list(paths.split_list(job.seed, "train")))
     student = models.load_folder(paths.student(job.seed), classes)

@@ -4,13 +4,13 @@ import csv
 import hashlib
 import io
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from erkt import revision
 from erkt.errors import ErktError
 from erkt.experiments.plan import NEUTRAL
 from erkt.yaml_file import parse_yaml
@@ -35,7 +35,7 @@ class Run:
     def text(self, path: Path) -> str:
         """Return the file at ``path`` as it is in this run; ErktError if it has none."""
         try:
-            return _git("show", f"{self.commit}:{path.as_posix()}")
+            return revision.git(Path.cwd(), "show", f"{self.commit}:{path.as_posix()}")
         except ErktError:
             raise ErktError(f"experiment {self.name}: it has no {path}") from None
 
@@ -48,7 +48,10 @@ class Run:
     def lock(self) -> dict[str, Any]:
         """What DVC recorded, by stage."""
         content = parse_yaml(self.text(paths.LOCK), f"experiment {self.name}: {paths.LOCK}")
-        return dict(content["stages"])
+        try:
+            return dict(content["stages"])
+        except (KeyError, TypeError, ValueError):
+            raise ErktError(f"experiment {self.name}: {paths.LOCK} holds no stages") from None
 
     def recorded(self, path: Path, cell: Cell) -> str:
         """Return an output of ``cell`` that git keeps; ErktError if it is not what DVC recorded."""
@@ -67,7 +70,7 @@ class Run:
 def find_runs() -> list[Run]:
     """Return all experiments of this repository, the newest first."""
     form = "--format=%(refname) %(objectname)"
-    lines = _git("for-each-ref", "--sort=-committerdate", form, _REFS).splitlines()
+    lines = revision.git(Path.cwd(), "for-each-ref", "--sort=-committerdate", form, _REFS).splitlines()
     found = []
     for line in lines:
         ref, commit = line.split(" ")
@@ -79,6 +82,13 @@ def find_runs() -> list[Run]:
 
 def faults(run: Run, params: Mapping[str, Any]) -> list[str]:
     """Return in words why ``run`` is not a finished run of ``params`` with the code that lies here; [] if it is."""
+    try:
+        return _faults(run, params)
+    except ErktError as error:  # it is no experiment of this pipeline
+        return [str(error)]
+
+
+def _faults(run: Run, params: Mapping[str, Any]) -> list[str]:
     own = {key: value for key, value in run.params.items() if key not in NEUTRAL}
     wanted = {key: value for key, value in params.items() if key not in NEUTRAL}
     if own != wanted:
@@ -121,13 +131,3 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str =
         elif first != second:
             found.append(f"{prefix}{key}")
     return found
-
-
-def _git(*words: str) -> str:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, encoding="utf-8", check=False)
-    except OSError as error:
-        raise ErktError(f"git does not run: {error}") from None
-    if done.returncode:
-        raise ErktError(f"git {words[0]}: {' '.join(done.stderr.split())}")
-    return done.stdout

@@ -1,7 +1,5 @@
 """stress: what student, teachers and ensemble keep of their accuracy on corrupted test images."""
 
-import csv
-
 from erkt import models, robustness
 from erkt.data.images import open_images
 from erkt.device import choose
@@ -18,8 +16,7 @@ from stages.gathered import keep_teachers
 def main(job: Job) -> str:
     """Corrupt the first images of each class that the stored predictions name."""
     images, settings = open_images(paths.PREPARED), job.settings("stress", Stress)
-    with paths.predictions(job.label).open(encoding="utf-8", newline="") as file:
-        predicted = Predictions.read(list(csv.DictReader(file)), images.classes)
+    predicted = Predictions.load(paths.predictions(job.label), images.classes)
     some = sorted(
         int(place)
         for places in first_of_each(predicted.labels, len(images.classes), settings.images_per_class)

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
 from erkt import evaluation
+from erkt.errors import ErktError
 from erkt.exhibits import Predictions, first_of_each
 from erkt.figures.confusion import confused_pairs
 from erkt.figures.embedding import overlapping_pairs
@@ -28,6 +31,15 @@ def test_predictions_come_back_from_text() -> None:
         np.testing.assert_array_equal(getattr(read, name), scores.argmax(axis=1))
         np.testing.assert_allclose(getattr(read, f"{name}_confidence"), softmax(scores).max(axis=1))
     np.testing.assert_array_equal(read.labels, LABELS)
+
+
+def test_a_table_that_holds_no_predictions_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "0.csv"
+    for text in (None, "key,actual\nx,a\n", "key,actual,student,ensemble\nx,nobody,a,a\n"):
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        with pytest.raises(ErktError, match=r"0\.csv: not readable as predictions"):
+            Predictions.load(path, CLASSES)
 
 
 def test_the_confusion_is_sklearns_and_its_pairs_are_those_off_the_diagonal() -> None:

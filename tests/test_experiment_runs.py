@@ -77,12 +77,17 @@ def test_rows_run_once_a_row_that_fails_is_named_and_the_working_tree_stays(clon
 
 
 def test_a_second_time_runs_nothing_and_a_row_of_another_experiment_counts(clone: Clone) -> None:
+    """Beside an experiment that is not one of this pipeline."""
+    empty = clone.git("hash-object", "-t", "tree", "-w", "/dev/null").strip()
+    foreign = clone.git("commit-tree", "-m", "foreign", empty).strip()
+    head = clone.git("rev-parse", "HEAD").strip()
+    clone.git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/foreign-run", foreign)
     for name in ("networks", "weights"):
         done = clone.python("-m", "erkt", "experiment", name)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"results/tiny/{name}.md"), done.stderr
         assert re.search(rf"{name}-tiny-all-[0-9a-f]{{10}}: has run", done.stdout)
         assert "Running stage" not in done.stdout
-    assert names(clone) == ["ratio-tiny-half", "ratio-tiny-none"]
+    assert names(clone) == ["foreign", "ratio-tiny-half", "ratio-tiny-none"]
 
 
 def test_the_tables_hold_what_the_runs_hold(clone: Clone) -> None:

@@ -75,7 +75,7 @@ def test_a_key_that_the_preset_lacks_is_refused(key: str, message: str) -> None:
 
 
 def test_a_value_that_copies_a_key_which_is_not_there_is_refused() -> None:
-    with pytest.raises(ErktError, match=r"\{as: a\.b\}: the preset has no such key"):
+    with pytest.raises(ErktError, match=r"a\.x, as in the preset: the key 'a\.b' is missing"):
         row_params(plan(set={"a.x": {"as": "a.b"}}), "one", PRESET, quick=False)
 
 

@@ -35,8 +35,8 @@ def test_the_sign_and_the_verdict() -> None:
     better, worse = {0: 90.0, 1: 91.0, 2: 92.0}, {0: 80.0, 1: 81.1, 2: 82.0}
     assert verdict(difference(better, worse)) == "higher"
     assert verdict(difference(worse, better)) == "lower"
-    assert verdict(difference({0: 1.0, 1: 0.0}, {0: 0.0, 1: 1.0})) == "open"
-    assert verdict(difference({0: 90.0}, {0: 80.0})) == "one seed"
+    assert verdict(difference({0: 1.0, 1: 0.0}, {0: 0.0, 1: 1.0})) == "no difference shown"
+    assert verdict(difference({0: 90.0}, {0: 80.0})) == "one seed, no verdict"
 
 
 def test_other_seeds_are_not_paired() -> None:

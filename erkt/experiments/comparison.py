@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from erkt import paired
 from erkt.bootstrap import Bools, interval
 from erkt.errors import ErktError
-from erkt.paired import difference
 from erkt.summary import spread
 
 LEVEL = 95.0
@@ -87,11 +87,8 @@ def list_weights(by_seed: Mapping[int, Sequence[Mapping[str, str]]]) -> list[dic
 
 def verdict(row: Mapping[str, Any]) -> str:
     """Return in words what a difference says; both intervals have to leave out 0 for it to say anything."""
-    if row["low"] is None:
-        return "one seed, no verdict"
-    if min(row["low"], row["bootstrap_low"]) > 0:
-        return "higher"
-    return "lower" if max(row["high"], row["bootstrap_high"]) < 0 else "no difference shown"
+    spans_zero = row["bootstrap_low"] <= 0 <= row["bootstrap_high"]
+    return paired.NOTHING if spans_zero and row["low"] is not None else paired.verdict(row)
 
 
 def with_deviation(row: Mapping[str, Any]) -> str:
@@ -122,7 +119,7 @@ def _over_seeds(by_seed: Mapping[int, float]) -> dict[str, Any]:
 
 
 def _difference(result: Result, first: Result) -> dict[str, Any]:
-    numbers = difference(result.oa, first.oa, LEVEL)
+    numbers = paired.difference(result.oa, first.oa, LEVEL)
     if result.data != first.data:
         raise ErktError(f"{result.run} and {first.run} were made from images of other content")
     for seed, images in result.images.items():

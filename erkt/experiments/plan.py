@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from erkt.errors import ErktError
-from erkt.schema import Between, Length, Names, build, nearest
+from erkt.schema import Between, Length, Names, build, look_up, nearest
 from erkt.yaml_file import read_yaml
 
 NEUTRAL = ("runtime", "tracking")
@@ -44,8 +44,8 @@ class Plan:
     only row, ``weights`` the ensemble's weights. ``presets`` are those that the paper ran. ``set`` holds for all
     rows, then comes what ``quick`` sets, then the row. In a dotted key ``*`` stands for every name, as in
     ``teachers.*.recipe.epochs``; a value ``{times: 5}`` multiplies what is there, ``{as: base}`` copies what
-    another key has then, ``{by_teacher: [1, 0, 0]}`` gives each teacher its own. Differences are taken to the row ``reference``. ``paper`` holds the paper's numbers as
-    printed, by preset, and by row or network.
+    another key has then, ``{by_teacher: [1, 0, 0]}`` gives each teacher its own. Differences are taken to the row
+    ``reference``. ``paper`` holds the paper's numbers as printed, by preset, and by row or network.
     """
 
     title: str
@@ -97,7 +97,7 @@ def digest(params: Mapping[str, Any]) -> str:
 def _meant(value: object, params: Mapping[str, Any], key: str) -> object:
     """Return the value that a plan's ``as`` or ``by_teacher`` stands for; any other as it is."""
     if isinstance(value, dict) and set(value) == {"as"}:
-        return _get(params, str(value["as"]))
+        return look_up(params, str(value["as"]), f"{key}, as in the preset")
     if isinstance(value, dict) and set(value) == {"by_teacher"}:
         names, given = list(params["teachers"]), value["by_teacher"]
         if not isinstance(given, list) or len(names) != len(given):
@@ -125,12 +125,3 @@ def _set(params: dict[str, Any], parts: list[str], value: object, key: str) -> N
             params[chosen] = params[chosen] * factor
         else:
             params[chosen] = copy.deepcopy(value)
-
-
-def _get(params: Mapping[str, Any], key: str) -> object:
-    value: Any = params
-    for name in key.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            raise ErktError(f"{{as: {key}}}: the preset has no such key")
-        value = value[name]
-    return value

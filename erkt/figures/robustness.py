@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from erkt.figures.canvas import ENSEMBLE, STUDENT, save
+from erkt.figures.canvas import ENSEMBLE, STUDENT, rows_of, save
 
 _BESIDE = 3
 _TEACHERS = ("#9aa7b3", "#b3a79a", "#a79ab3", "#9ab3a7")
@@ -19,7 +19,7 @@ def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequ
     """
     kinds = list(dict.fromkeys(row["kind"] for row in rows if row["kind"] != "none"))
     clean = next(row for row in rows if row["kind"] == "none")
-    lines = -(-len(kinds) // _BESIDE)
+    lines = rows_of(len(kinds), _BESIDE)
     figure = Figure(figsize=(9.6, 2.6 * lines), layout="constrained")
     cells = figure.subplots(lines, _BESIDE, squeeze=False, sharey=True).ravel()
     teachers = [name for name in names if name not in ("student", "ensemble")]
