@@ -5,10 +5,10 @@ BIN = $(abspath $(dir $(PY)))
 RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true HF_HUB_DISABLE_TELEMETRY=1 DVC_NO_ANALYTICS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test test-all lint format params
+.PHONY: help setup setup-all demo test test-all bench bench-quick lint format params
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)  ## make .venv and install the project with its tools
 
@@ -33,6 +33,12 @@ test: setup  ## run the tests
 
 test-all: setup-all  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
 	$(RUN) python -m pytest --numprocesses auto --dist loadfile
+
+bench: setup  ## measure speed and memory as ratios, into metrics/bench-<device>.json
+	$(RUN) python -m pytest benchmarks --quiet
+
+bench-quick: setup  ## the same in three minutes, into .benchmarks/
+	$(RUN) python -m pytest benchmarks --quiet --quick
 
 lint: setup  ## check style, format and types
 	$(RUN) ruff check .

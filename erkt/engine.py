@@ -12,12 +12,16 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from erkt.batches import Batch, ViewBatches
 from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
+from erkt.economy import average_of, shrunk, side_at
 from erkt.errors import ErktError
 from erkt.models import Classifier
+from erkt.params.economy import OFF, Economy
 from erkt.params.recipe import Recipe
+from erkt.recompute import statistics_kept
 from erkt.seeds import derive
 
 Teach = Callable[[Batch], Tensor]
@@ -72,6 +76,7 @@ def fit(
     validate: Callable[[], dict[str, float]] = dict,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
+    economy: Economy = OFF,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
@@ -80,7 +85,8 @@ def fit(
     ``on_step`` hears how many steps of how many are done.
     ``checkpoints`` hold weights, moments and place after a step; epochs that a restored one has behind it are
     yielded again, from its records. With the same number of threads on the same CPU the end is the same, bit
-    for bit, as without the interruption.
+    for bit, as without the interruption. ``economy`` makes training cheaper; where it averages weights,
+    ``model`` has the average after its last step.
 
     Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
     with weights that are not: the last one kept is good.
@@ -89,9 +95,10 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
     )
+    average = average_of(model, economy)
     place, kept = _Place(), checkpoints.restore()
     if kept is not None:
-        place = _restore(kept, model, optimizer)
+        place = _restore(kept, model, optimizer, average)
     yield from place.rows
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch)
@@ -101,16 +108,22 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
             batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
-            parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach)
+            side = side_at(economy, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs)
+            parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
             _check_finite(parts["loss"], place)
             optimizer.zero_grad(set_to_none=True)
-            parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
+            with statistics_kept(model):
+                parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
             optimizer.step()
+            if average is not None:
+                average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
             for name, part in parts.items():
                 place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
             on_step(place.step, recipe.epochs * len(order))
-            checkpoints.after_step(lambda: _capture(model, optimizer, place))
+            checkpoints.after_step(lambda: _capture(model, optimizer, average, place))
+        if average is not None and place.epoch + 1 == recipe.epochs:
+            model.load_state_dict(average.module.state_dict())
         means = {name: total.item() / len(data.subset) for name, total in place.sums.items()}
         row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **validate()}
         place.rows, place.sums = [*place.rows, row], {}
@@ -118,8 +131,12 @@ def fit(
         yield row
 
 
-def _capture(model: Classifier, optimizer: torch.optim.Optimizer, place: _Place) -> Checkpoint:
+def _capture(
+    model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None, place: _Place
+) -> Checkpoint:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for number, parameter in enumerate(model.parameters()):
         for name, tensor in optimizer.state[parameter].items():
             tensors[f"optimizer.{number}.{name}"] = tensor
@@ -132,13 +149,20 @@ def _capture(model: Classifier, optimizer: torch.optim.Optimizer, place: _Place)
     return Checkpoint(tensors, state | {"sums": {name: total.item() for name, total in place.sums.items()}})
 
 
-def _restore(kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer) -> _Place:
-    weights = {name: tensor for name, tensor in kept.tensors.items() if name.startswith("model.")}
-    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in weights.items()})
+def _restore(
+    kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None
+) -> _Place:
+    by_owner: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
+    for name, tensor in kept.tensors.items():
+        owner, _, own = name.partition(".")
+        by_owner[owner][own] = tensor
+    model.load_state_dict(by_owner["model"])
+    if average is not None:
+        average.load_state_dict(by_owner["average"])
     parameters = list(model.parameters())
-    for name in kept.tensors.keys() - weights.keys():
-        _, number, moment = name.split(".")
-        parameter, tensor = parameters[int(number)], kept.tensors[name]
+    for name, tensor in by_owner["optimizer"].items():
+        number, moment = name.split(".")
+        parameter = parameters[int(number)]
         # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar.
         fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
         optimizer.state[parameter][moment] = fitting
@@ -158,10 +182,11 @@ def _losses(
     seed: int,
     epoch: int,
     teach: Teach | None,
+    side: int,
 ) -> dict[str, Tensor]:
     teacher = teach(batch) if teach is not None and objective.needs_teacher else None
     device = batch.images.device
-    images = batch.images.contiguous(memory_format=torch.channels_last)
+    images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):

@@ -91,11 +91,11 @@ def save(model: Classifier, path: Path) -> None:
             raise ErktError(f"{path}: not written: {error}") from None
 
 
-def load(path: Path, classes: tuple[str, ...]) -> Classifier:
+def load(path: Path, classes: tuple[str, ...] | None) -> Classifier:
     """Return the network stored at ``path``, in evaluation mode.
 
     Raises ErktError if the file is missing, truncated, was not written by this project, or knows other classes
-    (or the same in another order) than ``classes``.
+    (or the same in another order) than ``classes``; None takes those that it knows.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -108,7 +108,7 @@ def load(path: Path, classes: tuple[str, ...]) -> Classifier:
     if "card" not in metadata:
         raise ErktError(f"{path}: these weights carry no card; they were not written by this pipeline")
     card = _read_card(json.loads(metadata["card"]))
-    if card.classes != classes:
+    if classes is not None and card.classes != classes:
         raise ErktError(f"{path}: this network knows other classes than the images have; rerun the stage")
     network = timm.create_model(card.arch, pretrained=False, num_classes=len(card.classes))
     try:
@@ -126,7 +126,7 @@ def save_folder(model: Classifier, folder: Path) -> str:
     return digest
 
 
-def load_folder(folder: Path, classes: tuple[str, ...]) -> Classifier:
+def load_folder(folder: Path, classes: tuple[str, ...] | None) -> Classifier:
     """Return the network that ``save_folder`` wrote, in evaluation mode.
 
     Raises ErktError if the weights are not those of the manifest, and as ``load`` does.

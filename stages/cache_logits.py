@@ -8,6 +8,7 @@ from erkt.data.images import open_images
 from erkt.data.lists import read_list
 from erkt.device import choose
 from erkt.files import read_sealed, sha256_file
+from erkt.onnx_teacher import OnnxTeacher
 from erkt.params.views import Views
 from erkt.schema import as_dict
 from stages import paths
@@ -24,7 +25,8 @@ def main(job: Job) -> str:
     train = images.subset(read_list(train_list))
     device, batch = choose(job.runtime), job.runtime.inference_batch
     data = ViewBatches(train, settings, job.seed, numbers.stop, batch, device)
-    teacher = models.load_folder(source, images.classes)
+    network = models.load_folder(source, images.classes)
+    teacher = OnnxTeacher(network) if job.runtime.caching == "onnx" else network
     digests = (sha256_file(source / artifacts.WEIGHTS), images.sha256, sha256_file(train_list))
     origin = Origin(*digests, job.seed, as_dict(settings), list(images.classes))
     folder = paths.views(job.seed) / name / str(block)

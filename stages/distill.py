@@ -13,6 +13,7 @@ from erkt.params.cache import Cache
 from erkt.params.distill import Distill
 from erkt.params.network import Network
 from erkt.params.views import Views
+from erkt.recompute import forget_activations
 from erkt.seeds import derive
 from erkt.tables import write_csv
 from stages import paths
@@ -29,6 +30,8 @@ def main(job: Job) -> str:
     val = images.subset(read_list(paths.split_list(job.seed, "val")))
 
     model = models.build(job.settings("student", Network), images.classes, images.side, seed, job.environment)
+    if job.runtime.recompute:
+        forget_activations(model)
     views, recipe, objective = job.settings("vsm", Views), settings.recipe, Objective(settings)
     count = len(cache.views) or recipe.epochs
     if views.erasing.fill not in ("black", model.card.mean):
@@ -40,7 +43,8 @@ def main(job: Job) -> str:
         source = teaching.Source(*teachers, images.sha256, sha256_file(train_list))
         teach = teaching.open_teachers(source, data, cache, job.warn)
     check = validation(model, val, job.runtime.inference_batch, device)
-    epochs = fit(model, data, objective, recipe, seed, teach, check, job.progress("steps"), job.checkpoints)
+    steps, kept, economy = job.progress("steps"), job.checkpoints, settings.economy
+    epochs = fit(model, data, objective, recipe, seed, teach, check, steps, kept, economy)
     rows = job.follow(epochs)
 
     models.save_folder(model, paths.student(job.seed))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from erkt.experiments.comparison import Result
+from erkt.params.economy import Economy
+from erkt.schema import build
 from stages import paths
 from stages.cells import Cell
 from stages.history import Run
@@ -39,7 +41,7 @@ def result(run: Run, params: Mapping[str, Any], label: str) -> Result:
         data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
         student_passes=student,
         teacher_passes=teacher,
-        gmacs=_cost(params, used, student, teacher, classes) / 1e9,
+        gmacs=distill_cost(params, used, classes) / 1e9,
         run=run.name,
         base=run.base,
     )
@@ -85,11 +87,17 @@ def passes(params: Mapping[str, Any]) -> tuple[int, int]:
     return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
 
 
-def _cost(params: Mapping[str, Any], used: Sequence[str], student: int, teacher: int, classes: int) -> int:
-    from erkt import macs  # torch and timm, which nothing else here needs
+def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:
+    """Return multiply-accumulates a training image to distill once: student and the teachers ``used``.
 
-    side = params["prepare"]["side"]
-    archs = [params["teachers"][name]["network"]["arch"] for name in used]
-    teachers = sum(macs.count(arch, classes, side)[0] for arch in archs)
-    own = macs.count(params["student"]["arch"], classes, side)[0]
-    return _FORWARD_AND_BACKWARD * student * own + teacher * teachers
+    A backward pass counts as two forward ones; small images count as small.
+    """
+    from erkt import macs  # torch and timm, which nothing else here needs
+    from erkt.economy import side_at
+
+    side, (epochs, views) = params["prepare"]["side"], passes(params)
+    teachers = sum(macs.count(params["teachers"][name]["network"]["arch"], classes, side)[0] for name in used)
+    economy = build(Economy, params["distill"]["economy"], "distill.economy")
+    sides = [side_at(economy, side, epoch / epochs) for epoch in range(epochs)]
+    own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in sides)
+    return _FORWARD_AND_BACKWARD * own + views * teachers

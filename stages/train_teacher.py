@@ -11,6 +11,7 @@ from erkt.inference import predict, validation
 from erkt.losses.supervised import Supervised
 from erkt.params.teacher import Teacher
 from erkt.params.views import Views
+from erkt.recompute import forget_activations
 from erkt.seeds import derive
 from erkt.tables import write_csv
 from stages import paths
@@ -29,6 +30,8 @@ def main(job: Job) -> str:
     val = images.subset(read_list(val_list))
 
     model = models.build(settings.network, images.classes, images.side, seed, job.environment)
+    if job.runtime.recompute:
+        forget_activations(model)
     data = ViewBatches(train, job.settings("base", Views), seed, recipe.epochs, recipe.batch_size, device)
     check = validation(model, val, job.runtime.inference_batch, device)
     epochs = fit(model, data, Supervised(), recipe, seed, None, check, job.progress("steps"), job.checkpoints)

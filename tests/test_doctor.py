@@ -30,6 +30,7 @@ from erkt.doctor import (
     inputs,
     machine,
     space,
+    speed,
     state,
     tracker,
     units,
@@ -191,13 +192,15 @@ def test_a_gpu_that_lies_idle_is_taken_or_is_not_seen_is_noted() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_asked_for_and_not_there_is_a_problem() -> None:
-    found = machine.look_device(Runtime("cuda", None, 2, 60.0))
+    found = machine.look_device(Runtime("cuda", None, 2, 60.0, recompute=False, caching="eager"))
     assert levels(machine.device_findings(found))[0] == "problem"
-    assert machine.look_device(Runtime("auto", None, 2, 60.0)).chosen == "cpu"
+    assert (
+        machine.look_device(Runtime("auto", None, 2, 60.0, recompute=False, caching="eager")).chosen == "cpu"
+    )
 
 
 def test_a_gpu_is_asked_for_its_memory_and_a_broken_one_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Runtime("auto", None, 2, 60.0)
+    settings = Runtime("auto", None, 2, 60.0, recompute=False, caching="eager")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "H200")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (GPU.free, GPU.memory))
@@ -233,6 +236,29 @@ def test_a_crowded_machine_is_noted_with_the_setting_that_stops_the_spinning() -
     assert spinning.level == "note"
     assert "OMP_WAIT_POLICY=PASSIVE" in spinning.fix
     assert "OMP_WAIT_POLICY" not in only(machine.core_findings(cores(load=12.5, passive=True))).fix
+
+
+@pytest.mark.parametrize(
+    ("fp32", "precision", "level", "fix"),
+    [
+        (2.0, "fp32", "note", "distill.recipe.precision: bf16"),
+        (1.1, "fp32", "ok", ""),
+        (0.5, "fp32", "ok", ""),
+        (0.5, "bf16", "note", "distill.recipe.precision: fp32"),
+        (2.0, "bf16", "ok", ""),
+    ],
+)
+def test_a_much_faster_precision_is_noted(fp32: float, precision: str, level: str, fix: str) -> None:
+    finding = only(speed.findings(speed.Steps("cpu", fp32=fp32, bf16=1.0), precision))
+    assert finding.level == level
+    assert finding.fix.startswith(fix)
+    assert f"{1 / fp32:.2f} times as long" in finding.what
+
+
+def test_both_precisions_are_measured() -> None:
+    steps = speed.look("test_efficientnet.r160_in1k", 64, "cpu")
+    assert min(steps.fp32, steps.bf16) > 0
+    assert steps.fp32 != steps.bf16
 
 
 def test_the_smallest_limit_of_all_levels_of_cgroups_counts(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def change(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("distill.recipe.warmup_epochs", 10_000, r"warmup_epochs \(10000\) must be fewer than epochs"),
         ("distill.loss_ratio", 2.5, r"distill\.loss_ratio: 2\.5 is out of range"),
         ("cache.views_per_block", 10_000, r"more views than epochs"),
+        ("distill.economy.first_side", 10_000, r"first_side: 10000 pixels, but images have \d+"),
         ("cache.blocks", [0, 2], r"cache\.blocks: expected 0 to 1"),
         ("ensemble.lead", "nobody", r"there is no teacher 'nobody'"),
         ("ensemble.weights", {"nobody": 1.0}, r"there is no teacher 'nobody'"),

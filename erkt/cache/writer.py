@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from erkt.artifacts import MANIFEST
 from erkt.batches import ViewBatches
@@ -15,13 +17,22 @@ from erkt.cache.manifest import Origin, probe
 from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.errors import ErktError
 from erkt.files import replace_whole, sha256_file, write_sealed
-from erkt.models import Classifier
+from erkt.models import Card
 from erkt.views.view import View
+
+
+class Teacher(Protocol):
+    """A network, whatever runs it: float images (B, 3, S, S) in [0, 1] to logits (B, C)."""
+
+    card: Card
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the logits of ``images``."""
 
 
 def write_block(
     folder: Path,
-    teacher: Classifier,
+    teacher: Teacher,
     data: ViewBatches,
     views: Sequence[int],
     origin: Origin,
@@ -44,20 +55,25 @@ def write_block(
         "shape": list(block.shape),
         "sha256": sha256_file(folder / "logits.npy"),
         "probe": probe(data, views[0]),
-        "versions": {"torch": torch.__version__, "device": data.device.type},
+        "versions": {
+            "torch": torch.__version__,
+            "device": data.device.type,
+            "teacher": "eager" if isinstance(teacher, nn.Module) else type(teacher).__name__,
+        },
     }
     write_sealed(folder / MANIFEST, manifest)
 
 
 def block_logits(
-    teacher: Classifier,
+    teacher: Teacher,
     data: ViewBatches,
     views: Sequence[int],
     on_view: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> NDArray[np.float16]:
     """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
-    teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
+    if isinstance(teacher, nn.Module):
+        teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
     done_views, done_samples = 0, 0
     kept = checkpoints.restore()
@@ -81,7 +97,7 @@ def block_logits(
 
 @torch.inference_mode()
 def batch_logits(
-    teacher: Classifier, data: ViewBatches, view: View, positions: NDArray[np.int64]
+    teacher: Teacher, data: ViewBatches, view: View, positions: NDArray[np.int64]
 ) -> NDArray[np.float16]:
     """Return the logits (B, C) of a teacher in evaluation mode at ``positions``, whole pairs of ``view``.
 

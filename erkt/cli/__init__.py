@@ -19,6 +19,7 @@ COMMANDS = {
     "describe": "print the operations and networks of a preset beside the paper's",
     "doctor": "check up on machine and repository before a long run",
     "experiment": "run the rows of a table that have not run yet",
+    "export": "write a network as ONNX for other runtimes",
     "params": "check parameter files in full, without running anything",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
     "speed": "measure size and inference time of student, teachers and ensemble",

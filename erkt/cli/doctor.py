@@ -14,7 +14,7 @@ from typing import Any
 
 from erkt import inflight, tracking_store
 from erkt.artifacts import MANIFEST, WEIGHTS
-from erkt.doctor import dvc_remote, dvc_side, inputs, machine, space, state, tracker, versions
+from erkt.doctor import dvc_remote, dvc_side, inputs, machine, space, speed, state, tracker, versions
 from erkt.doctor.findings import Finding, ok, problem
 from erkt.doctor.question import Question
 from erkt.errors import ErktError
@@ -118,6 +118,11 @@ class Checkup:
             return  # torch does not load, which the versions have told
         yield from machine.device_findings(device)
         yield from machine.core_findings(machine.look_cores(self._environment))
+        if device.chosen:
+            student, side = self._protocol.student.arch, self._protocol.prepare.side
+            with suppress(ImportError, OSError, RuntimeError):  # networks and versions are told of elsewhere
+                steps = speed.look(student, side, device.chosen)
+                yield from speed.findings(steps, self._protocol.distill.recipe.precision)
 
     def _inputs(self) -> Iterator[Finding]:
         try:

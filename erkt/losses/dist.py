@@ -17,20 +17,21 @@ WEIGHT = 2.0
 """Weight of both terms in eq. 12."""
 
 
-def pearson(a: Tensor, b: Tensor) -> Tensor:
+def pearson(a: Tensor, b: Tensor, dim: int = 1) -> Tensor:
     """Return Pearson's correlation (eq. 8's rho) of each row of ``a`` with its row of ``b``.
 
     Args:
         a: (N, M), float32 or float64.
         b: (N, M), the same type.
+        dim: 1 for rows, 0 for columns.
 
     Returns:
-        (N,), in [-1, 1]; 0 where a row is constant.
+        (N,), or (M,) for columns, in [-1, 1]; 0 where a row is constant.
     """
-    a = a - a.mean(dim=1, keepdim=True)
-    b = b - b.mean(dim=1, keepdim=True)
-    norms: Tensor = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
-    return (a * b).sum(dim=1) / (norms + EPS)
+    a = a - a.mean(dim, keepdim=True)
+    b = b - b.mean(dim, keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(a, dim=dim) * torch.linalg.vector_norm(b, dim=dim)
+    return (a * b).sum(dim) / (norms + EPS)
 
 
 def inter_class(student: Tensor, teacher: Tensor) -> Tensor:
@@ -46,7 +47,7 @@ def intra_class(student: Tensor, teacher: Tensor) -> Tensor:
 
     The result is a scalar in [0, 2]. Classes absent from the batch count too: their probabilities still vary.
     """
-    return inter_class(student.T, teacher.T)
+    return 1.0 - pearson(student, teacher, dim=0).mean()
 
 
 def dist(student: Tensor, teacher: Tensor, *, tau: float, tau_squared: bool) -> Tensor:

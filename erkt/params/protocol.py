@@ -49,6 +49,7 @@ class Protocol:
         for name in sorted(_TAKEN & set(self.teachers)):
             raise ErktError(f"teachers: '{name}' is a name in files or tables of results; choose another")
         self._check_ensemble()
+        self._check_economy()
         self._check_cache()
 
     def _check_ensemble(self) -> None:
@@ -68,6 +69,11 @@ class Protocol:
                 "ensemble.search: weights are searched on the validation part, but split.val_percent is 0; "
                 "set search: none or a val_percent"
             )
+
+    def _check_economy(self) -> None:
+        first, side = self.distill.economy.first_side, self.prepare.side
+        if first is not None and first > side:
+            raise ErktError(f"distill.economy.first_side: {first} pixels, but images have {side}")
 
     def _check_cache(self) -> None:
         views, epochs = len(self.cache.views), self.distill.recipe.epochs

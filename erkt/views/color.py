@@ -19,15 +19,30 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     which of them comes first, second and third. All three blend the image with a target: black, the mean of
     its grayscale, its grayscale.
     """
-    in_turn = np.take_along_axis(factors, order, axis=1)
-    for operation, factor in zip(order.T, in_turn.T, strict=True):
-        kind = torch.from_numpy(operation).to(images.device).view(-1, 1, 1, 1)
-        share = torch.from_numpy(factor).to(images.device).view(-1, 1, 1, 1)
-        gray = luma(images)
-        mean = _mean(gray)
-        target = torch.where(kind == 2, gray, torch.where(kind == 1, mean, torch.zeros_like(mean)))
-        images.mul_(share).addcmul_(target, 1 - share).clamp_(0, 1)
+    shares = torch.from_numpy(factors).to(images.device).view(len(factors), 3, 1, 1, 1)
+    if images.device.type == "cpu":  # an image stays in the cache from its first operation to its last
+        for image, share, kinds in zip(images, shares, order.tolist(), strict=True):
+            _blend_in_turn(image[None], share[:, None], kinds)
+        return images
+    for kinds in np.unique(order, axis=0):  # few large operations
+        index = torch.from_numpy(np.flatnonzero((order == kinds).all(axis=1))).to(images.device)
+        some = images.index_select(0, index)
+        _blend_in_turn(some, shares[index].transpose(0, 1), kinds.tolist())
+        images.index_copy_(0, index, some)
     return images
+
+
+def _blend_in_turn(images: Tensor, shares: Tensor, kinds: list[int]) -> None:
+    """Blend ``images`` with each of ``kinds`` of target in turn, in place, keeping ``shares`` (3, B, 1, 1, 1)."""
+    for kind in kinds:
+        share = shares[kind]
+        if kind == 0:
+            images.mul_(share).clamp_(0, 1)
+            continue
+        target = luma(images)
+        if kind == 1:
+            target.copy_(_mean(target))
+        images.mul_(share).addcmul_(target, 1 - share).clamp_(0, 1)
 
 
 def grayscale(images: Tensor) -> Tensor:
@@ -54,5 +69,5 @@ def _mean(gray: Tensor) -> Tensor:
     if len(gray) == 1:
         # Torch shares one large sum out among its threads and rounds by their number; of several sums each
         # is left to one thread.
-        return _mean(torch.cat([gray, gray]))[:1]
+        return _mean(gray.expand(2, -1, -1, -1))[:1]
     return gray.mean(dim=(1, 2, 3), keepdim=True)

@@ -1,0 +1,121 @@
+"""What the benchmarks share: where they run, how two things race, and the file and table of all rows.
+
+pytest benchmarks            all of them, into metrics/bench-<device>.json
+pytest benchmarks --quick    three rounds, small sizes, into .benchmarks/bench-<device>.json
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cpuinfo
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import paper
+from benchmarks.goals import goal_of
+from benchmarks.rows import Row, row_of, table, write
+from erkt.device import choose
+from erkt.params.runtime import Runtime
+from erkt.schema import build
+from erkt.timing import in_turns
+
+ROUNDS, QUICK_ROUNDS = 7, 3
+Race = Callable[..., dict[str, list[float]]]
+
+
+@dataclass
+class Bench:
+    """One session of benchmarks: the device, how much is measured, and the rows so far."""
+
+    device: torch.device
+    quick: bool
+    rows: list[Row] = field(default_factory=list)
+
+    @cached_property
+    def name(self) -> str:
+        """The device in words."""
+        if self.device.type == "cuda":
+            return str(torch.cuda.get_device_name())
+        return str(cpuinfo.get_cpu_info()["brand_raw"])
+
+    @property
+    def rounds(self) -> int:
+        """The number of rounds of each race."""
+        return QUICK_ROUNDS if self.quick else ROUNDS
+
+    def add(self, name: str, against: str, ratios: Sequence[float], **facts: Any) -> Row:
+        """Keep and return the row of ``ratios``, one a round; ``facts`` as ``row_of`` takes them."""
+        facts = {"size": 0, "batch": 0, "dtype": "fp32", "device": self.name} | facts
+        made = row_of(name, against, ratios, goal_of(name, self.device.type), **facts)
+        self.rows.append(made)
+        return made
+
+
+_BENCH = pytest.StashKey[Bench]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the short version."""
+    parser.addoption("--quick", action="store_true", help="three rounds and small sizes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the device as stages do."""
+    device = choose(build(Runtime, paper.PARAMS["runtime"], "runtime"))
+    config.stash[_BENCH] = Bench(device, config.getoption("quick"))
+
+
+@pytest.fixture(scope="session")
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """Return this session's benchmarks."""
+    return request.config.stash[_BENCH]
+
+
+@pytest.fixture
+def race(bench: Bench, benchmark: BenchmarkFixture) -> Race:
+    """Return a function: calls by name, all called in every round in turns, to their seconds in each round.
+
+    ``times`` repeats a call that is too short to be timed. pytest-benchmark keeps the whole race.
+    """
+
+    def run(calls: Mapping[str, Callable[[], object]], times: int = 1) -> dict[str, list[float]]:
+        timed = {name: _finished(call, times, bench.device) for name, call in calls.items()}
+        seconds: dict[str, list[float]] = benchmark.pedantic(in_turns, args=(timed, bench.rounds))
+        benchmark.extra_info |= {name: statistics.median(each) / times for name, each in seconds.items()}
+        return seconds
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def check_goals(bench: Bench) -> Iterator[None]:
+    """Fail a benchmark whose rows miss what they must reach."""
+    before = len(bench.rows)
+    yield
+    for row in bench.rows[before:]:
+        assert row.reached, f"{row.name} against {row.against}: {row.ratio:.2f}, must be {row.goal}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write all rows and print their table."""
+    bench = config.stash[_BENCH]
+    if bench.rows:
+        folder = Path(".benchmarks" if bench.quick else "metrics")
+        path = folder / f"bench-{bench.device.type}.json"
+        write(path, bench.rows)
+        terminalreporter.write(f"\n{table(bench.rows)}\n{path}\n")
+
+
+def _finished(call: Callable[[], object], times: int, device: torch.device) -> Callable[[], None]:
+    def finished() -> None:
+        for _ in range(times):
+            call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return finished

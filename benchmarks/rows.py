@@ -1,0 +1,101 @@
+"""A row of the benchmarks: one ratio, from rounds in which both things took turns in one process."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.goals import Goal
+from erkt.experiments.comparison import markdown
+from erkt.files import read_records, write_json
+
+
+@dataclass(frozen=True)
+class Row:
+    """``ratio`` is the median over the rounds, ``low`` and ``high`` are the smallest and the largest of them.
+
+    A ratio above 1 says that ours is that many times faster than ``against``, or that a limit is kept. ``goal`` is
+    what ``ratio`` must reach, or aims at where nothing must be; ``must`` says which. ``note`` may say more.
+    """
+
+    name: str
+    against: str
+    size: int
+    batch: int
+    dtype: str
+    threads: int
+    ratio: float
+    low: float
+    high: float
+    goal: float | None
+    must: bool
+    aim: float | None
+    rounds: int
+    device: str
+    torch: str
+    note: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether nothing that must be reached is missed."""
+        return not self.must or self.goal is None or self.ratio >= self.goal
+
+
+def row_of(name: str, against: str, ratios: Sequence[float], goal: Goal, **facts: Any) -> Row:
+    """Return the row of ``ratios``, one a round; ``facts`` are ``size``, ``batch``, ``dtype``, ``device``, ``note``."""
+    spread = {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+    target = goal.must if goal.must is not None else goal.aim
+    return Row(
+        name=name,
+        against=against,
+        threads=torch.get_num_threads(),
+        goal=target,
+        must=goal.must is not None,
+        aim=goal.aim,
+        rounds=len(ratios),
+        torch=torch.__version__,
+        **{key: round(value, 4) for key, value in spread.items()},
+        **facts,
+    )
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write ``rows`` as a list in JSON, each as one object."""
+    write_json(path, [asdict(one) for one in rows])
+
+
+def read(path: Path) -> list[Row]:
+    """Return the rows that ``write`` wrote; ErktError for a file that is no such list."""
+    return [Row(**{field.name: record[field.name] for field in fields(Row)}) for record in read_records(path)]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return ``rows`` as a table in Markdown, a line each."""
+    return markdown(
+        [
+            {
+                "benchmark": one.name,
+                "against": one.against,
+                "px": one.size or "",
+                "batch": one.batch or "",
+                "precision": one.dtype,
+                "ratio": f"{one.ratio:.2f}",
+                "lowest to highest": f"{one.low:.2f} to {one.high:.2f}",
+                "goal": _goal(one),
+                "": one.note,
+            }
+            for one in rows
+        ]
+    )
+
+
+def _goal(row: Row) -> str:
+    if row.goal is None:
+        return "reported"
+    if not row.must:
+        return f"aim {row.goal:g}, {'reached' if row.ratio >= row.goal else 'missed'}"
+    further = f", aim {row.aim:g}" if row.aim is not None else ""
+    return f"must {row.goal:g}{further}, {'reached' if row.reached else 'missed'}"

@@ -1,0 +1,86 @@
+"""A student's epoch from the cache against a loop as a user writes it, on the same files."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from benchmarks import others, paper
+from benchmarks.conftest import Bench, Race
+from benchmarks.test_training import cached_teachers, epoch
+from erkt.data.images import Subset
+
+BATCHES, WORKERS, TAU = 4, 2, 2.0
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_plain(side: int, bench: Bench, race: Race, tmp_path: Path) -> None:
+    """ImageFolder, torchvision v2 image by image in workers, the ensemble online, the same loss."""
+    if bench.quick and side > 128:
+        pytest.skip("the short version")
+    subset = paper.images(BATCHES * paper.BATCH, side)
+    _write(subset, tmp_path)
+    teachers = paper.teachers(side, bench.device)
+    data = paper.data(subset, bench.device)
+    ours, theirs = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
+    mean, std = theirs.card.mean, theirs.card.std
+    networks = [paper.network(member.card.arch, side, bench.device).network for member in teachers.members]
+
+    def teach(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return sum(weight * net(images) for weight, net in zip(teachers.weights, networks, strict=True))
+
+    _check_loss(teach, side, bench)
+    chain = v2.Compose(
+        [v2.PILToTensor(), others.torchvision_chain(data.settings, side), v2.Normalize(mean, std)]
+    )
+    loader = DataLoader(
+        ImageFolder(tmp_path, chain), paper.BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True
+    )
+    mix = v2.CutMix(num_classes=len(paper.CLASSES))
+    student = theirs.network.train()
+
+    def plain() -> None:
+        optimizer = torch.optim.AdamW(student.parameters(), lr=2e-4, weight_decay=1e-6)
+        for images, labels in loader:
+            images, targets = mix(images.to(bench.device), labels.to(bench.device))
+            loss = plain_loss(student(images), teach(images), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    seconds = race({"ours": partial(epoch, ours, data, cached_teachers(teachers, data)), "plain": plain})
+    ratios = [other / own for own, other in zip(seconds["ours"], seconds["plain"], strict=True)]
+    bench.add("plain", f"a plain loop, {WORKERS} workers", ratios, size=side, batch=paper.BATCH)
+
+
+def plain_loss(student: Tensor, teacher: Tensor, targets: Tensor) -> Tensor:
+    """Return eq. 15 with R = 1, with CutMix's labels as shares of classes (B, C)."""
+    return F.cross_entropy(student, targets) + others.dist(student, teacher, TAU)
+
+
+def _check_loss(teach: Callable[[Tensor], Tensor], side: int, bench: Bench) -> None:
+    """Compare the loss of one batch with ours."""
+    data = paper.data(paper.images(paper.BATCH, side), bench.device)
+    batch = data.batch(data.view(0), data.in_order(0)[0])
+    student, teacher = torch.randn(2, paper.BATCH, len(paper.CLASSES), device=bench.device)
+    assert teach(batch.images).shape == teacher.shape
+    one, two = (F.one_hot(label, len(paper.CLASSES)) for label in (batch.label_a, batch.label_b))
+    alpha = batch.alpha[:, None]
+    ours = paper.objective()(student, teacher, batch.label_a, batch.label_b, batch.alpha, 0)["loss"]
+    torch.testing.assert_close(plain_loss(student, teacher, (1 - alpha) * one + alpha * two), ours)
+
+
+def _write(subset: Subset, folder: Path) -> None:
+    for key, pixels in zip(subset.keys, subset.pixels(range(len(subset))), strict=True):
+        path = folder / key
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(path.with_suffix(".jpg"), quality=95)

@@ -1,0 +1,104 @@
+"""Training from the cache: against the student's bare step, and against the teachers beside it (Algorithm 1)."""
+
+import os
+import statistics
+from functools import partial
+
+import pytest
+import torch
+
+from benchmarks import paper
+from benchmarks.conftest import Bench, Race
+from erkt.batches import ViewBatches
+from erkt.cache.online import OnlineTeachers
+from erkt.cache.reader import CachedTeachers
+from erkt.cache.writer import block_logits
+from erkt.engine import Teach, fit
+from erkt.models import Classifier
+from erkt.onnx_teacher import OnnxTeacher
+from erkt.progress import Progress
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_step(side: int, bench: Bench, race: Race) -> None:
+    """A step from the cache (read, VSM, loss, backward, optimizer, logging) against the student's alone."""
+    if bench.quick and side > 128:
+        pytest.skip("the short version")
+    steps = 3
+    data = paper.data(paper.images(steps * paper.BATCH, side), bench.device)
+    cached = cached_teachers(paper.teachers(side, bench.device), data)
+    ours, bare = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
+    batch = data.batch(data.view(0), data.in_order(0)[0])
+
+    def ready() -> None:
+        model, images = bare.train(), batch.images.contiguous(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, foreach=True)
+        for _ in range(steps):
+            loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+    seconds = race({"ours": partial(epoch, ours, data, cached), "bare": ready})
+    ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds["bare"], strict=True)]
+    bench.add("step", "the student's bare step", ratios, size=side, batch=paper.BATCH)
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
+    """An epoch from the cache against an online one, and whole runs of 1, 3 and 5 students, caching included.
+
+    Online is Algorithm 1 in this engine with the same teachers in the same mode. Views are as many as epochs: each
+    is cached once.
+    """
+    if bench.quick and side > 128:
+        pytest.skip("the short version")
+    data = paper.data(paper.images(2 * paper.BATCH, side), bench.device)
+    online = paper.teachers(side, bench.device)
+    large = paper.data(data.subset, bench.device, paper.PARAMS["runtime"]["inference_batch"])
+    cached = cached_teachers(online, data)
+    students = [paper.network(paper.STUDENT, side, bench.device) for _ in range(2)]
+    calls = {
+        "cached": partial(epoch, students[0], data, cached),
+        "online": partial(epoch, students[1], data, online),
+        "eager": partial(cached_teachers, online, large),
+    }
+    if bench.device.type == "cpu":
+        onnx = [OnnxTeacher(member) for member in online.members]
+        calls["onnx"] = partial(
+            lambda members: [block_logits(member, large, [0]) for member in members], onnx
+        )
+    seconds = race(calls)
+    facts = {"size": side, "batch": paper.BATCH}
+    epochs = [online / cached for cached, online in zip(seconds["cached"], seconds["online"], strict=True)]
+    bench.add("epoch", "an epoch with the teachers online", epochs, **facts)
+    for mode in [name for name in calls if name in ("eager", "onnx")]:
+        rounds = list(zip(seconds["cached"], seconds["online"], seconds[mode], strict=True))
+        pays = statistics.median(caching / (online - cached) for cached, online, caching in rounds)
+        for count in (1, 3, 5):
+            ratios = [count * online / (caching + count * cached) for cached, online, caching in rounds]
+            note = f"caching: {mode}" + (f", pays from {pays:.2f} students on" if count == 1 else "")
+            bench.add("total", f"{count} online run{'s'[: count > 1]}", ratios, note=note, **facts)
+
+
+def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeachers:
+    """Run every teacher on the view of ``data`` and return their logits, kept in memory."""
+    members = [dict(enumerate(block_logits(member, data, [0]))) for member in teachers.members]
+    return CachedTeachers(members, teachers.weights, teachers.space)
+
+
+def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
+    """Train ``student`` for one epoch with the paper's recipe and loss, with progress shown to nobody."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        shown = Progress(None, label="benchmark", unit="steps", stream=nowhere)
+        steps = fit(
+            student,
+            data,
+            paper.objective(),
+            paper.recipe(),
+            0,
+            teach,
+            on_step=lambda done, _: shown.update(done),
+        )
+        list(steps)

@@ -1,0 +1,100 @@
+"""What single things cost on this machine, for the estimates of docs/scale.md.
+
+    python -m benchmarks.units
+
+Writes metrics/units-<device>.json: seconds of one thread for what is done on the CPU alone, images a second for
+networks on the device with all its threads.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cpuinfo
+import numpy as np
+import torch
+from dvc.fs import LocalFileSystem
+from dvc_data.hashfile.hash import file_md5
+
+from benchmarks import paper
+from benchmarks.memory import anonymous
+from benchmarks.test_training import cached_teachers, epoch
+from erkt.cache.writer import block_logits
+from erkt.data.index import Row, read_index, write_index
+from erkt.device import choose
+from erkt.files import sha256_file, write_json
+from erkt.params.runtime import Runtime
+from erkt.schema import build
+from erkt.views.view import View
+from stages import paths
+
+_IMAGES, _SIDE, _FILE = 1_000_000, 256, 500_000_000
+
+
+def main() -> None:
+    """Measure and write."""
+    device = choose(build(Runtime, paper.PARAMS["runtime"], "runtime"))
+    units: dict[str, Any] = {"device": device.type, "cpu": cpuinfo.get_cpu_info()["brand_raw"]}
+    units |= {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    units |= _view() | _files() | _networks(device)
+    path = paths.METRICS / f"units-{device.type}.json"
+    write_json(path, units)
+    print(path.read_text(encoding="utf-8"))
+
+
+def _view() -> dict[str, float]:
+    labels, before = np.arange(_IMAGES) % len(paper.CLASSES), anonymous()
+    kept: list[View] = []
+    seconds = _seconds(lambda: kept.append(View.make(0, 0, labels, _SIDE, paper.views())))
+    return {"view_seconds_a_million": seconds, "view_megabytes_a_million": (anonymous() - before) / 1e6}
+
+
+def _files() -> dict[str, float]:
+    names = [f"class{number // 20_000:02}" for number in range(_IMAGES)]
+    rows = [
+        Row(f"{name}/{number:07}.jpg", name, number // 20_000, _SIDE, _SIDE, "RGB")
+        for number, name in enumerate(names)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        index, large = Path(folder) / "index.csv", Path(folder) / "large"
+        write_index(index, rows)
+        large.write_bytes(np.random.default_rng(0).bytes(_FILE))
+        local = LocalFileSystem()
+        return {
+            "index_seconds_a_million": _seconds(lambda: read_index(index)),
+            "sha256_gigabytes_a_second": _FILE / 1e9 / _seconds(lambda: sha256_file(large)),
+            "md5_gigabytes_a_second": _FILE / 1e9 / _seconds(lambda: file_md5(str(large), local, name="md5")),
+        }
+
+
+def _networks(device: torch.device) -> dict[str, Any]:
+    subset = paper.images(2 * paper.BATCH, _SIDE)
+    data, teachers = paper.data(subset, device), paper.teachers(_SIDE, device)
+    caching = {}
+    for name, member in zip(paper.PARAMS["ensemble"]["weights"], teachers.members, strict=True):
+        block_logits(member, data, [0])
+        caching[name] = len(subset) / _seconds(lambda member=member: block_logits(member, data, [0]), device)
+    student = paper.network(paper.STUDENT, _SIDE, device)
+    cached = cached_teachers(teachers, data)
+    epoch(student, data, cached)
+    training = len(subset) / _seconds(lambda: epoch(student, data, cached), device)
+    rendering = _seconds(lambda: [data.batch(data.view(0), order) for order in data.in_order(0)], device)
+    return {
+        "caching_images_a_second": caching,
+        "training_images_a_second": training,
+        "views_images_a_second": len(subset) / rendering,
+    }
+
+
+def _seconds(call: Callable[[], object], device: torch.device | None = None) -> float:
+    started = time.perf_counter()
+    call()
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

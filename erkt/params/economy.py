@@ -1,0 +1,22 @@
+"""Ways to distill for less than the paper does; all off is the paper's recipe."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from erkt.schema import Between
+
+
+@dataclass(frozen=True)
+class Economy:
+    """``first_side``: the side in pixels at which the student's images start, null for the full one.
+
+    It grows linearly, in steps of 8 pixels, until the share ``grown_after`` of all epochs is over. ``averaging`` is
+    what an average of the weights keeps at each step; the average is the result. 0: the last step's weights are.
+    """
+
+    first_side: Annotated[int, Between(8)] | None
+    grown_after: Annotated[float, Between(0, 1)]
+    averaging: Annotated[float, Between(0, 1, below=True)]
+
+
+OFF = Economy(first_side=None, grown_after=0.0, averaging=0.0)

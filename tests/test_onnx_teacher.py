@@ -1,0 +1,34 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_recompute import data, network
+
+from erkt.cache.writer import block_logits
+from erkt.errors import ErktError
+from erkt.onnx_teacher import OnnxTeacher
+from erkt.params.runtime import Runtime
+
+
+def test_logits_are_cached_as_torch_caches_them_up_to_rounding() -> None:
+    teacher = network("test_efficientnet").train()
+    with torch.no_grad():
+        for _ in range(20):
+            teacher(data().batch(data().view(0), data().in_order(0)[0]).images)
+        list(teacher.network.parameters())[-2].mul_(100)  # the head
+    expected = block_logits(teacher, data(), [0, 1]).astype(np.float32)
+    found = block_logits(OnnxTeacher(teacher), data(), [0, 1]).astype(np.float32)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=2**-10, atol=1e-4 * expected.std())
+
+
+def test_without_the_runtime_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ErktError, match=r"pip install 'erkt\[onnx\]', or set caching: eager"):
+        OnnxTeacher(network("test_resnet"))
+
+
+def test_it_is_refused_on_a_gpu() -> None:
+    with pytest.raises(ErktError, match="caching: onnx runs on the CPU"):
+        Runtime("cuda", None, 2, 60.0, recompute=False, caching="onnx")
