@@ -1,15 +1,15 @@
 """Peak memory of one kind of work on 31,500 images, in a process of its own.
 
-    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH
+    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH [--recompute] [--batch 60]
 
 FOLDER holds images.npy, uint8 (N, 3, S, S). Prints bytes: the most that was in use at once beyond files mapped into
-memory, whose pages the system can drop. A few steps are enough: after them nothing grows.
+memory, whose pages the system can drop; on a GPU, what torch reserved there. A few steps are enough: after them
+nothing grows.
 """
 
 import argparse
-import sys
 import threading
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,36 +19,19 @@ from benchmarks import paper
 from erkt.batches import ViewBatches
 from erkt.cache.reader import CachedTeachers
 from erkt.cache.writer import block_logits
-from erkt.checkpoints import Checkpoint, Checkpoints
+from erkt.checkpoints import FolderCheckpoints
 from erkt.data.images import Subset
 from erkt.device import choose
 from erkt.engine import fit
 from erkt.inference import predict
 from erkt.losses.supervised import Supervised
 from erkt.params.runtime import Runtime
+from erkt.recompute import forget_activations
 from erkt.schema import build
+from erkt.stopping import Stop, Stopped
 
 KINDS = ("train", "cache", "distill", "evaluate")
-_STEPS, _TRAIN_SHARE, _TESTED = 4, 5, 600
-_SECONDS = 0.005
-
-
-class EnoughError(Exception):
-    """Raised when no more work is needed."""
-
-
-class AFewSteps(Checkpoints):
-    """Ends the work after some steps, each of which makes a checkpoint."""
-
-    def __init__(self) -> None:
-        self._left = _STEPS
-
-    def after_step(self, make: Callable[[], Checkpoint]) -> None:
-        """Make a checkpoint, as a run does once a minute."""
-        make()
-        self._left -= 1
-        if not self._left:
-            raise EnoughError
+_STEPS, _TRAIN_SHARE, _TESTED, _SECONDS = 4, 5, 600, 0.005
 
 
 def main() -> None:
@@ -57,48 +40,69 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("arch")
+    parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--batch", type=int, default=60)
     options = parser.parse_args()
-    array = np.load(options.folder / "images.npy", mmap_mode="r")
-    labels = np.arange(len(array)) % len(paper.CLASSES)
-    keys = tuple(f"{place:05}" for place in range(len(array)))
-    images = Subset(np.arange(len(array)), labels, keys, paper.CLASSES, array)
-    done = threading.Event()
-    peak = [0]
+    done, peak = threading.Event(), [0]
     watch = threading.Thread(target=_watch, args=(done, peak))
     watch.start()
     try:
-        _work(options.kind, options.arch, images)
-    except EnoughError:
-        pass
+        with suppress(Stopped):
+            _work(options)
     finally:
         done.set()
         watch.join()
-    print(max(peak[0], _reserved()))
+    print(torch.cuda.max_memory_reserved() if torch.cuda.is_available() else peak[0])
 
 
-def _work(kind: str, arch: str, images: Subset) -> None:
-    device = choose(build(Runtime, paper.PARAMS["runtime"], "runtime"))
-    batch = paper.PARAMS["runtime"]["inference_batch"]
-    network = paper.network(arch, images.side, device)
+def anonymous() -> int:
+    """Return the bytes that this process uses beyond mapped files (Linux)."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "VmSwap"))
+
+
+class _AFewSteps(FolderCheckpoints):
+    """Keeps a checkpoint after each step, and ends the work after some."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stop, self.left = Stop(), _STEPS
+        super().__init__(folder, 0.0, self.stop, print)
+
+    def after_step(self, make) -> None:  # noqa: ANN001
+        self.left -= 1
+        self.stop.requested = self.left == 0
+        super().after_step(make)
+
+
+def _work(options: argparse.Namespace) -> None:
+    images, device = _images(options.folder), choose(build(Runtime, paper.PARAMS["runtime"], "runtime"))
     train, test = (
         _some(images, 0, len(images) // _TRAIN_SHARE),
         _some(images, len(images) - _TESTED, len(images)),
     )
-    if kind == "evaluate":
-        predict(network, test, batch, device)
-    elif kind == "cache":
-        block_logits(
-            network,
-            ViewBatches(train, paper.views(), 0, 20, batch, device),
-            range(20),
-            checkpoints=AFewSteps(),
-        )
+    network, checkpoints = paper.network(options.arch, images.side, device), _AFewSteps(options.folder)
+    if options.recompute:
+        forget_activations(network)
+    if options.kind == "evaluate":
+        predict(network, test, options.batch, device)
+    elif options.kind == "cache":
+        data = ViewBatches(train, paper.views(), 0, 20, options.batch, device)
+        block_logits(network, data, range(20), checkpoints=checkpoints)
     else:
-        data, recipe = ViewBatches(train, paper.views(), 0, 1, paper.BATCH, device), paper.recipe()
+        distills = options.kind == "distill"
+        data = ViewBatches(train, paper.views(), 0, 1, paper.BATCH, device)
         block = np.zeros((len(train), len(paper.CLASSES)), np.float16)
-        teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if kind == "distill" else None
-        objective = paper.objective() if kind == "distill" else Supervised()
-        list(fit(network, data, objective, recipe, 0, teach, checkpoints=AFewSteps()))
+        teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if distills else None
+        objective = paper.objective() if distills else Supervised()
+        list(fit(network, data, objective, paper.recipe(), 0, teach, checkpoints=checkpoints))
+
+
+def _images(folder: Path) -> Subset:
+    array = np.load(folder / "images.npy", mmap_mode="r")
+    labels = np.arange(len(array)) % len(paper.CLASSES)
+    keys = tuple(f"{place:05}" for place in range(len(array)))
+    return Subset(np.arange(len(array)), labels, keys, paper.CLASSES, array)
 
 
 def _some(images: Subset, first: int, last: int) -> Subset:
@@ -111,16 +115,5 @@ def _watch(done: threading.Event, peak: list[int]) -> None:
         peak[0] = max(peak[0], anonymous())
 
 
-def anonymous() -> int:
-    """Return the bytes that this process uses beyond mapped files (Linux)."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file)
-    return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem", "VmSwap"))
-
-
-def _reserved() -> int:
-    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

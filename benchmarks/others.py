@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import kornia.augmentation as K
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
@@ -43,11 +42,13 @@ def torchvision_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
 def kornia_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
     """Return Table 1 as kornia has it, on a batch of float32 images (B, 3, H, W) in [0, 1].
 
-    Its erasing fills with one value, its resized crop goes straight to the full side.
+    Its erasing fills with one value; its resized crop goes straight to the full side, of all images or none.
     """
+    import kornia.augmentation as K  # not needed by the other comparisons
+
     jitter, erasing, crop = settings.color_jitter, settings.erasing, settings.resized_crop
     chain: Callable[[Tensor], Tensor] = K.AugmentationSequential(
-        K.ColorJiggle(jitter.brightness, jitter.contrast, jitter.saturation, p=jitter.p),
+        K.ColorJitter(jitter.brightness, jitter.contrast, jitter.saturation, p=jitter.p),
         K.RandomRotation(settings.rotation.degrees, resample="nearest", p=settings.rotation.p),
         K.RandomHorizontalFlip(p=settings.horizontal_flip.p),
         K.RandomVerticalFlip(p=settings.vertical_flip.p),

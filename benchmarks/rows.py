@@ -93,9 +93,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _goal(row: Row) -> str:
-    if row.goal is None:
-        return "reported"
-    if not row.must:
-        return f"aim {row.goal:g}, {'reached' if row.ratio >= row.goal else 'missed'}"
-    further = f", aim {row.aim:g}" if row.aim is not None else ""
-    return f"must {row.goal:g}{further}, {'reached' if row.reached else 'missed'}"
+    """Return each goal with its own verdict."""
+    goals = {"must": row.goal, "aim": row.aim} if row.must else {"aim": row.goal}
+    said = [
+        f"{kind} {goal:g}: {'reached' if row.ratio >= goal else 'missed'}"
+        for kind, goal in goals.items()
+        if goal is not None
+    ]
+    return ", ".join(said) or "reported"

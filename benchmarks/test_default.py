@@ -26,7 +26,7 @@ def test_default(bench: Bench, race: Race) -> None:
     ours = seconds.pop("fp32 channels_last eager")
     for name, others in seconds.items():
         ratios = [other / own for own, other in zip(ours, others, strict=True)]
-        bench.add("default", name, ratios, size=side, batch=paper.BATCH)
+        bench.add("default", name, ratios, size=side, batch=paper.BATCH, dtype=name.split()[0])
 
 
 def _step(

@@ -17,6 +17,7 @@ from erkt.engine import Teach, fit
 from erkt.models import Classifier
 from erkt.onnx_teacher import OnnxTeacher
 from erkt.progress import Progress
+from erkt.recompute import forget_activations
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -47,10 +48,10 @@ def test_step(side: int, bench: Bench, race: Race) -> None:
 
 @pytest.mark.parametrize("side", [128, 256])
 def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
-    """An epoch from the cache against an online one, and whole runs of 1, 3 and 5 students, caching included.
+    """An epoch from the cache against an online one; from both, what 1, 3 and 5 students cost with caching.
 
     Online is Algorithm 1 in this engine with the same teachers in the same mode. Views are as many as epochs: each
-    is cached once.
+    is cached once. Start-up and export are not counted, a run has hundreds of epochs.
     """
     if bench.quick and side > 128:
         pytest.skip("the short version")
@@ -64,7 +65,7 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
         "online": partial(epoch, students[1], data, online),
         "eager": partial(cached_teachers, online, large),
     }
-    if bench.device.type == "cpu":
+    if bench.device.type == "cpu" and not bench.quick:
         onnx = [OnnxTeacher(member) for member in online.members]
         calls["onnx"] = partial(
             lambda members: [block_logits(member, large, [0]) for member in members], onnx
@@ -73,6 +74,9 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
     facts = {"size": side, "batch": paper.BATCH}
     epochs = [online / cached for cached, online in zip(seconds["cached"], seconds["online"], strict=True)]
     bench.add("epoch", "an epoch with the teachers online", epochs, **facts)
+    if "onnx" in seconds:
+        faster = [eager / onnx for eager, onnx in zip(seconds["eager"], seconds["onnx"], strict=True)]
+        bench.add("caching", "caching: onnx against eager", faster, **facts | {"batch": large.batch_size})
     for mode in [name for name in calls if name in ("eager", "onnx")]:
         rounds = list(zip(seconds["cached"], seconds["online"], seconds[mode], strict=True))
         pays = statistics.median(caching / (online - cached) for cached, online, caching in rounds)
@@ -80,6 +84,22 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
             ratios = [count * online / (caching + count * cached) for cached, online, caching in rounds]
             note = f"caching: {mode}" + (f", pays from {pays:.2f} students on" if count == 1 else "")
             bench.add("total", f"{count} online run{'s'[: count > 1]}", ratios, note=note, **facts)
+
+
+def test_recompute(bench: Bench, race: Race) -> None:
+    """A student's epoch that forgets its activations, against one that keeps them."""
+    side = 128
+    data = paper.data(paper.images(2 * paper.BATCH, side), bench.device)
+    cached = cached_teachers(paper.teachers(side, bench.device), data)
+    keeping, forgetting = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
+    forget_activations(forgetting)
+    calls = {
+        name: partial(epoch, student, data, cached)
+        for name, student in (("keeping", keeping), ("forgetting", forgetting))
+    }
+    seconds = race(calls)
+    ratios = [one / other for one, other in zip(seconds["keeping"], seconds["forgetting"], strict=True)]
+    bench.add("recompute", "recompute: false", ratios, size=side, batch=paper.BATCH)
 
 
 def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeachers:

@@ -1,48 +1,106 @@
-"""A batch of views against torchvision, image by image, and against kornia, batched."""
+"""A batch of views against torchvision, image by image, alone and in worker processes, and kornia, batched."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from benchmarks import paper
 from benchmarks.conftest import Bench, Race
 from benchmarks.others import kornia_chain, torchvision_chain
+from erkt.batches import ViewBatches
+
+WORKERS = {"cpu": os.cpu_count() or 1, "cuda": 16}
+_BATCHES = 40  # of an epoch, so that the first one's wait does not count
 
 
 @pytest.mark.parametrize("side", [64, 128, 256])
-def test_vsm(side: int, bench: Bench, race: Race) -> None:
-    """Table 1 with fresh draws, from uint8 images to a batch in [0, 1]."""
-    subset = paper.images(paper.BATCH, side)
-    pixels = torch.from_numpy(subset.pixels(range(len(subset)))).to(bench.device)
-    data = paper.data(subset, bench.device)
-    order = data.in_order(0)[0]
-    numbers = iter(range(10**9))
-
-    def ours() -> Tensor:
-        return data.view(next(numbers)).render(pixels[torch.from_numpy(order)], order).images
-
+def test_vsm(side: int, bench: Bench, race: Race, one_thread: int) -> None:
+    """Table 1 with fresh draws, from uint8 images to a batch in [0, 1], with one thread each."""
+    data, pixels, labels = _made(side, bench.device)
     one_by_one, mix = torchvision_chain(data.settings, side), v2.CutMix(num_classes=len(paper.CLASSES))
-    labels = torch.from_numpy(subset.labels).to(bench.device)
-
-    def torchvision() -> Tensor:
-        images: Tensor = mix(torch.stack([one_by_one(image) for image in pixels]), labels)[0]
-        return images
-
-    chain = kornia_chain(data.settings, side)
-
-    def kornia() -> Tensor:
-        images: Tensor = chain(pixels / 255)
-        return images
-
-    for made in (ours(), torchvision(), kornia()):
-        assert made.shape == pixels.shape
-        assert made.dtype == torch.float32
-    calls: dict[str, Callable[[], object]] = {"ours": ours, "torchvision": torchvision, "kornia": kornia}
+    calls = {
+        "ours": _ours(data, pixels),
+        "torchvision": lambda: mix(torch.stack([one_by_one(image) for image in pixels]), labels)[0],
+    }
+    calls |= _kornia(data, pixels)
+    for call in calls.values():
+        made = call()
+        assert (made.shape, made.dtype) == (pixels.shape, torch.float32)
     seconds = race(calls, times=1 if side > 128 else 4)
     for name, against in (("torchvision", "torchvision v2 image by image"), ("kornia", "kornia, batched")):
-        ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds[name], strict=True)]
-        row = "vsm" if name == "torchvision" else f"vsm {name}"
-        bench.add(row, against, ratios, size=side, batch=paper.BATCH)
+        if name in seconds:
+            ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds[name], strict=True)]
+            row = "vsm" if name == "torchvision" else f"vsm {name}"
+            bench.add(row, against, ratios, size=side, batch=paper.BATCH)
+    assert one_thread == 1
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_vsm_against_workers(side: int, bench: Bench, race: Race) -> None:
+    """The same with all threads, against a DataLoader with a worker a core (16 beside a GPU)."""
+    if bench.quick and side > 64:
+        pytest.skip("the short version")
+    data, pixels, _ = _made(side, bench.device)
+    workers, chain = WORKERS[bench.device.type], torchvision_chain(data.settings, side)
+    images = _Images(pixels.cpu(), chain, _BATCHES * len(pixels))
+    loader = DataLoader(images, len(pixels), num_workers=workers, persistent_workers=True)
+    mix, labels = (
+        v2.CutMix(num_classes=len(paper.CLASSES)),
+        torch.arange(len(pixels), device=bench.device) % 45,
+    )
+    ours = _ours(data, pixels)
+
+    def loaded() -> None:
+        for batch in loader:
+            mix(batch.to(bench.device), labels)
+
+    seconds = race({"ours": lambda: [ours() for _ in range(_BATCHES)], "loader": loaded})
+    ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds["loader"], strict=True)]
+    bench.add("vsm workers", f"torchvision v2 in {workers} workers", ratios, size=side, batch=paper.BATCH)
+
+
+class _Images(Dataset[Tensor]):
+    """``count`` images, changed by ``chain``, of some ``pixels`` over and over."""
+
+    def __init__(self, pixels: Tensor, chain: Callable[[Tensor], Tensor], count: int) -> None:
+        self._pixels, self._chain, self._count = pixels, chain, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: int) -> Tensor:
+        return self._chain(self._pixels[place % len(self._pixels)])
+
+
+@pytest.fixture
+def one_thread() -> Iterator[int]:
+    """Give torch one thread, and afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch.get_num_threads()
+    torch.set_num_threads(before)
+
+
+def _made(side: int, device: torch.device) -> tuple[ViewBatches, Tensor, Tensor]:
+    subset = paper.images(paper.BATCH, side)
+    pixels = torch.from_numpy(subset.pixels(range(len(subset)))).to(device)
+    return paper.data(subset, device), pixels, torch.from_numpy(subset.labels).to(device)
+
+
+def _ours(data: ViewBatches, pixels: Tensor) -> Callable[[], Tensor]:
+    order, numbers = data.in_order(0)[0], iter(range(10**9))
+    ordered = pixels[torch.from_numpy(order)]
+    return lambda: data.view(next(numbers)).render(ordered, order).images
+
+
+def _kornia(data: ViewBatches, pixels: Tensor) -> dict[str, Callable[[], Tensor]]:
+    try:
+        chain = kornia_chain(data.settings, data.subset.side)
+    except ImportError:
+        return {}
+    return {"kornia": lambda: chain(pixels / 255)}

@@ -10,7 +10,7 @@ def choose(settings: Runtime) -> torch.device:
     """Return the device that ``settings`` name; as side effects set torch's threads and switch TF32 off.
 
     TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be.
-    Raises ErktError if a GPU is asked for and none is there.
+    Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching: onnx``.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -19,4 +19,6 @@ def choose(settings: Runtime) -> torch.device:
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ErktError("runtime.device: cuda, but torch sees no GPU here; set device: auto")
     gpu = settings.device != "cpu" and torch.cuda.is_available()
+    if gpu and settings.caching == "onnx":
+        raise ErktError("runtime.caching: onnx runs on the CPU; set caching: eager, or device: cpu")
     return torch.device("cuda" if gpu else "cpu")

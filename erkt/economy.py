@@ -1,7 +1,7 @@
 """Cheaper training: small images first, and an average of the weights as the result.
 
 Small first: T. Karras, T. Aila, S. Laine and J. Lehtinen, 2018, arXiv:1710.10196, and for classifiers M. Tan and Q. V.
-Le, "EfficientNetV2", 2021, arXiv:2104.00298. Average: B. T. Polyak and A. B. Juditsky, 1992, as torch has it.
+Le, "EfficientNetV2", 2021, arXiv:2104.00298. Average: an exponential one, after B. T. Polyak and A. B. Juditsky's of 1992, as torch has it.
 """
 
 from torch import Tensor, nn

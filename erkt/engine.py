@@ -8,12 +8,14 @@ path need no saved state, and training that goes on from a checkpoint ends with 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from erkt.ahead import ahead
 from erkt.batches import Batch, ViewBatches
 from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.economy import average_of, shrunk, side_at
@@ -93,7 +95,7 @@ def fit(
     """
     model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     average = average_of(model, economy)
     place, kept = _Place(), checkpoints.restore()
@@ -103,23 +105,23 @@ def fit(
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch)
         model.train()
-        for positions in order[place.done :]:
+        for batch in ahead(partial(data.batch, view), order[place.done :]):
             place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
-            batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
+            step_seed = derive(seed, "step", place.step)
             side = side_at(economy, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs)
             parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
             _check_finite(parts["loss"], place)
             optimizer.zero_grad(set_to_none=True)
-            with statistics_kept(model):
+            with statistics_kept(model):  # where activations are recomputed, this is a second forward pass
                 parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
             optimizer.step()
             if average is not None:
                 average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
             for name, part in parts.items():
-                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
+                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(batch.positions)
             on_step(place.step, recipe.epochs * len(order))
             checkpoints.after_step(lambda: _capture(model, optimizer, average, place))
         if average is not None and place.epoch + 1 == recipe.epochs:

@@ -13,6 +13,7 @@ from stages.cells import Cell
 from stages.history import Run
 
 _FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward ones
+_POINTS = 16  # at which an epoch's growing images are counted
 
 
 def result(run: Run, params: Mapping[str, Any], label: str) -> Result:
@@ -98,6 +99,6 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     side, (epochs, views) = params["prepare"]["side"], passes(params)
     teachers = sum(macs.count(params["teachers"][name]["network"]["arch"], classes, side)[0] for name in used)
     economy = build(Economy, params["distill"]["economy"], "distill.economy")
-    sides = [side_at(economy, side, epoch / epochs) for epoch in range(epochs)]
-    own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in sides)
-    return _FORWARD_AND_BACKWARD * own + views * teachers
+    points = [side_at(economy, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)]
+    own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in points) / _POINTS
+    return round(_FORWARD_AND_BACKWARD * own + views * teachers)

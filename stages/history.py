@@ -22,9 +22,6 @@ from stages.locked import code_md5
 _REFS = "refs/exps/*/*/*"  # refs/exps/<2 of the base commit>/<38 of it>/<name>
 CODE = ("erkt", "stages")
 """Folders whose files are code; other dependencies are data."""
-TARGETS = ("measure", "summarize")
-"""The last stages that tables and claims need; ``draw`` and ``stress`` are for the eye."""
-_UNNEEDED = ("draw", "stress")
 
 
 @dataclass(frozen=True)
@@ -98,8 +95,6 @@ def _faults(run: Run, params: Mapping[str, Any]) -> list[str]:
         return [f"other params: {', '.join(_differences(own, wanted))}"]
     found = []
     for cell in all_cells(params):
-        if cell.stage in _UNNEEDED:
-            continue
         if cell.name not in run.lock:
             found.append(f"{cell.name} did not run")
             continue

@@ -25,7 +25,6 @@ def test_the_side_grows_by_eights_until_its_share_of_the_epochs() -> None:
     assert [side_at(economy, 64, progress / 8) for progress in range(8)] == [32, 40, 48, 56, 64, 64, 64, 64]
     assert side_at(OFF, 64, 0.0) == 64
     assert side_at(replace(economy, first_side=36), 64, 0.0) == 36, "it never shrinks below where it starts"
-    assert side_at(replace(economy, grown_after=0.0), 64, 0.0) == 64
 
 
 def test_small_images_are_torchvisions_and_full_ones_untouched() -> None:
@@ -80,6 +79,19 @@ def test_the_result_is_the_average_of_the_weights_after_each_step() -> None:
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor.double(), average[name], rtol=1e-5, atol=1e-6)
     assert not torch.equal(found["network.head.weight"], steps[-1]["network.head.weight"])
+
+
+def test_the_last_validation_is_of_the_average() -> None:
+    model, seen = classifier(), []
+
+    def validate() -> dict[str, float]:
+        seen.append(model.network.head.weight.clone())
+        return {}
+
+    recipe = replace(RECIPE, epochs=4)
+    list(fit(model, batches(), Supervised(), recipe, 3, validate=validate, economy=AVERAGED))
+    assert torch.equal(seen[-1], model.network.head.weight)
+    assert torch.equal(seen[-1], trained(AVERAGED)["network.head.weight"])
 
 
 @pytest.mark.parametrize("economy", [SMALL_FIRST, AVERAGED])

@@ -61,6 +61,6 @@ def test_without_the_exporter_one_line_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "find_spec", lambda name: None)
-    with pytest.raises(ErktError, match=r"pip install 'erkt\[onnx\]'"):
+    with pytest.raises(ErktError, match=r"pip install '\.\[onnx\]'"):
         export.to_onnx(network("test_resnet"), tmp_path / "network.onnx")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from test_recompute import data, network
 
 from erkt.cache.writer import block_logits
+from erkt.device import choose
 from erkt.errors import ErktError
 from erkt.onnx_teacher import OnnxTeacher
 from erkt.params.runtime import Runtime
@@ -25,10 +27,12 @@ def test_logits_are_cached_as_torch_caches_them_up_to_rounding() -> None:
 
 def test_without_the_runtime_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ErktError, match=r"pip install 'erkt\[onnx\]', or set caching: eager"):
+    with pytest.raises(ErktError, match=r"pip install '\.\[onnx\]', or set caching: eager"):
         OnnxTeacher(network("test_resnet"))
 
 
-def test_it_is_refused_on_a_gpu() -> None:
-    with pytest.raises(ErktError, match="caching: onnx runs on the CPU"):
-        Runtime("cuda", None, 2, 60.0, recompute=False, caching="onnx")
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_it_is_refused_on_a_gpu(device: Literal["auto", "cuda"], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ErktError, match=r"runtime\.caching: onnx runs on the CPU"):
+        choose(Runtime(device, None, 2, 60.0, recompute=False, caching="onnx"))

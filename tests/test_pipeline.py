@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pipeline import Clone
 
@@ -61,6 +62,30 @@ def test_tracking_and_device_settings_rerun_nothing(clone: Clone) -> None:
     assert set_to("another", 16) == set()
     # Back again: on some CPUs another batch rounds otherwise, and what follows compares bytes.
     assert set_to("erkt", 8) == set()
+
+
+def test_recomputing_keeps_every_bit_and_another_runtime_is_recorded(clone: Clone) -> None:
+    student = (clone.folder / "data/students/0/weights.safetensors").read_bytes()
+    block = clone.folder / "data/views/0/one/0"
+    logits, before = np.load(block / "logits.npy").astype(float), dict(clone.params["runtime"])
+    clone.params["runtime"] |= {"recompute": True, "caching": "onnx"}
+    clone.write_params()
+    for stage in (
+        ["distill", "--seed", "0"],
+        ["cache_logits", "--seed", "0", "--teacher", "one", "--block", "0"],
+    ):
+        done = clone.python(
+            "-m", f"stages.{stage[0]}", *stage[1:], ERKT_INFLIGHT=str(clone.folder / ".inflight/own")
+        )
+        assert done.returncode == 0, done.stderr
+    assert (clone.folder / "data/students/0/weights.safetensors").read_bytes() == student
+    assert json.loads((block / "manifest.json").read_text())["versions"]["caching"] == "onnx"
+    np.testing.assert_allclose(np.load(block / "logits.npy"), logits, rtol=0, atol=1e-3 * logits.std())
+    clone.params["runtime"] = before
+    clone.write_params()
+    clone.repro()
+    clone.git("checkout", "--", "metrics/environment")  # of the runs by hand
+    assert clone.git("status", "--porcelain") == ""
 
 
 def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) -> None:

@@ -58,7 +58,7 @@ def write_block(
         "versions": {
             "torch": torch.__version__,
             "device": data.device.type,
-            "teacher": "eager" if isinstance(teacher, nn.Module) else type(teacher).__name__,
+            "caching": "eager" if isinstance(teacher, nn.Module) else "onnx",
         },
     }
     write_sealed(folder / MANIFEST, manifest)

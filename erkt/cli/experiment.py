@@ -2,8 +2,7 @@
 
 Rows that have run with the same params and code are skipped, so an experiment that was stopped goes on where it
 was. A row that fails is named, and the others run. The working tree stays as it is: rows run in folders of their
-own, with DVC's cache and this repository's in-flight state. Nothing is drawn or stressed; dvc exp apply and dvc
-repro do that for a row. The tables go to results/<preset>/.
+own, with DVC's cache and this repository's in-flight state. The tables go to results/<preset>/.
 """
 
 import subprocess
@@ -22,7 +21,7 @@ from erkt.experiments.overrides import overrides
 from stages import paths
 from stages.common import read_params
 from stages.experiments import checked_params, find_plan, finished, name_of
-from stages.history import CODE, TARGETS, find_runs
+from stages.history import CODE, find_runs
 from stages.report import make_table, table_path
 
 _GRACE_SECONDS = 30  # for a stage to keep what it has
@@ -81,7 +80,6 @@ def _run(name: str, params: Mapping[str, Any]) -> bool:
     words = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     for override in overrides(read_params(paths.PARAMS), params):
         words += ["--set-param", override]
-    words += TARGETS
     # DVC ends with this process, however that ends, and its stage with DVC.
     own = None if sys.platform == "win32" else stopping.die_with_parent
     listening = stopping.listen(patient=True)

@@ -1,6 +1,6 @@
 """Write a network as ONNX, with its normalisation: images (B, 3, S, S) in [0, 1] to logits (B, C), for any B.
 
-    python -m erkt export data/student/0 student.onnx
+    python -m erkt export data/students/0 student.onnx
 
 The file's metadata hold the classes in order and the side of the images.
 """
@@ -14,7 +14,7 @@ from erkt.models import load_folder
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the network and the file."""
-    parser.add_argument("folder", type=Path, help="a student's or teacher's folder, such as data/student/0")
+    parser.add_argument("folder", type=Path, help="a student's or teacher's folder, such as data/students/0")
     parser.add_argument("file", type=Path, help="what to write")
 
 

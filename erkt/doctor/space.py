@@ -139,7 +139,9 @@ def checkpoints(protocol: Protocol, data: Data, networks: Mapping[str, Network])
     """Return the most that checkpoints of one stage take: the largest, twice, while one replaces another."""
     views = protocol.cache.views_per_block if protocol.cache.blocks else 0
     block = round(views * data.images * protocol.split.train_percent / 100 * data.classes * _FLOAT16)
-    return 2 * max(block, *(network.checkpoint for network in networks.values()))
+    average = networks["student"].weights if protocol.distill.economy.averaging else 0
+    student = networks["student"].checkpoint + average
+    return 2 * max(block, student, *(network.checkpoint for network in networks.values()))
 
 
 def look(folders: Mapping[str, Path]) -> Iterator[list[Place] | None]:

@@ -9,7 +9,7 @@ from erkt.params.recipe import Recipe
 
 @dataclass(frozen=True)
 class Distill(Loss):
-    """The objective's settings (see ``Loss``) the student's recipe, and its shortcuts."""
+    """The objective's settings (see ``Loss``), the student's recipe, and what makes it cheaper."""
 
     recipe: Recipe
     economy: Economy

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from erkt.errors import ErktError
 from erkt.schema import Between
 
 
@@ -17,6 +18,12 @@ class Economy:
     first_side: Annotated[int, Between(8)] | None
     grown_after: Annotated[float, Between(0, 1)]
     averaging: Annotated[float, Between(0, 1, below=True)]
+
+    def __post_init__(self) -> None:
+        if (self.first_side is None) != (self.grown_after == 0):
+            raise ErktError(
+                "first_side and grown_after belong together: a side and a share above 0, or null and 0.0"
+            )
 
 
 OFF = Economy(first_side=None, grown_after=0.0, averaging=0.0)

@@ -13,8 +13,8 @@ class Runtime:
 
     ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint every
     ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the memory
-    and a third more time, with the same bits. ``caching: onnx`` runs the teachers on ONNX Runtime to cache
-    their logits; it needs a CPU.
+    and more time, with the same bits. ``caching: onnx`` runs the teachers on ONNX Runtime to cache their logits,
+    on a CPU.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -29,5 +29,3 @@ class Runtime:
             raise ErktError(
                 f"inference_batch must be even, since pairs stay together, found {self.inference_batch}"
             )
-        if self.caching == "onnx" and self.device == "cuda":
-            raise ErktError("caching: onnx runs on the CPU; set device: cpu or caching: eager")

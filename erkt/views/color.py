@@ -11,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_LARGE = 2**15
+"""Values of an image (3 x 105 x 105) from which on a CPU jitters images faster one by one."""
+
 
 def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> Tensor:
     """Return ``images`` with brightness, contrast and saturation changed, in place.
@@ -19,17 +22,33 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     which of them comes first, second and third. All three blend the image with a target: black, the mean of
     its grayscale, its grayscale.
     """
-    shares = torch.from_numpy(factors).to(images.device).view(len(factors), 3, 1, 1, 1)
-    if images.device.type == "cpu":  # an image stays in the cache from its first operation to its last
-        for image, share, kinds in zip(images, shares, order.tolist(), strict=True):
-            _blend_in_turn(image[None], share[:, None], kinds)
-        return images
-    for kinds in np.unique(order, axis=0):  # few large operations
+    if images.device.type == "cpu" and images[0].numel() >= _LARGE:
+        _jitter_one_by_one(images, factors, order)
+    else:
+        _jitter_by_order(images, factors, order)
+    return images
+
+
+def _jitter_one_by_one(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
+    """Jitter each image from its first operation to its last: it stays in the cache meanwhile."""
+    shares = _shares(factors, images)
+    for image, share, kinds in zip(images, shares, order.tolist(), strict=True):
+        _blend_in_turn(image[None], share[:, None], kinds)
+
+
+def _jitter_by_order(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
+    """Jitter all images that share an order at once: fewer operations."""
+    shares = _shares(factors, images)
+    for kinds in np.unique(order, axis=0):
         index = torch.from_numpy(np.flatnonzero((order == kinds).all(axis=1))).to(images.device)
         some = images.index_select(0, index)
         _blend_in_turn(some, shares[index].transpose(0, 1), kinds.tolist())
         images.index_copy_(0, index, some)
-    return images
+
+
+def _shares(factors: NDArray[np.float32], images: Tensor) -> Tensor:
+    """Return factors (B, 3) as (B, 3, 1, 1, 1), on the images' device."""
+    return torch.from_numpy(factors).to(images.device).view(-1, 3, 1, 1, 1)
 
 
 def _blend_in_turn(images: Tensor, shares: Tensor, kinds: list[int]) -> None:
