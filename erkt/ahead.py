@@ -1,7 +1,7 @@
 """The next piece of work is prepared while the current one is used."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -14,7 +14,7 @@ def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]
     What ``make`` raises is raised where its result is due.
     """
     with ThreadPoolExecutor(1) as pool:
-        coming = None
+        coming: Future[Made] | None = None
         for item in items:
             current, coming = coming, pool.submit(make, item)
             if current is not None:
