@@ -1,4 +1,4 @@
-"""What single things cost on this machine, for the estimates of docs/scale.md.
+"""What single things cost on this machine, for estimates of what larger data would need.
 
     python -m benchmarks.units
 

@@ -249,13 +249,23 @@ def test_a_crowded_machine_is_noted_with_the_setting_that_stops_the_spinning() -
     ],
 )
 def test_a_much_faster_precision_is_noted(fp32: float, precision: str, level: str, fix: str) -> None:
-    finding = only(speed.findings(speed.Steps("cpu", fp32=fp32, bf16=1.0), precision))
+    finding = only(speed.findings(speed.Steps("cpu", 1, fp32=fp32, bf16=1.0, one_thread=None), precision))
     assert finding.level == level
     assert finding.fix.startswith(fix)
     assert f"{1 / fp32:.2f} times as long" in finding.what
 
 
-def test_both_precisions_are_measured_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_slow_the_student_down_are_noted() -> None:
+    slow = [*speed.findings(speed.Steps("cpu", 4, fp32=3.0, bf16=3.0, one_thread=2.0), "fp32")]
+    assert (slow[1].level, slow[1].fix.split(";")[0]) == ("note", "runtime.threads: 1")
+    assert "4 threads take 1.50 times as long as one" in slow[1].what
+    assert levels(speed.findings(speed.Steps("cpu", 4, fp32=2.0, bf16=2.0, one_thread=2.0), "fp32")) == ["ok"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_both_precisions_and_one_thread_are_measured_alike(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     halves: list[bool] = []
     autocast = torch.autocast
 
@@ -264,9 +274,16 @@ def test_both_precisions_are_measured_alike(monkeypatch: pytest.MonkeyPatch) -> 
         return autocast(device, kind, enabled=enabled)
 
     monkeypatch.setattr(torch, "autocast", recording)
-    steps = speed.look("test_efficientnet.r160_in1k", 64, "cpu")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        steps = speed.look("test_efficientnet.r160_in1k", 64, "cpu")
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
     assert min(steps.fp32, steps.bf16) > 0
-    assert halves.count(True) == halves.count(False) > 1
+    assert (steps.one_thread is None) == (threads == 1)
+    assert halves.count(False) == threads * halves.count(True) > 1
 
 
 def test_the_smallest_limit_of_all_levels_of_cgroups_counts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which precision trains the student faster on this device, measured on a few small steps."""
+"""Which precision and how many threads train the student faster on this device, measured on a few small steps."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -6,21 +6,27 @@ from dataclasses import dataclass
 
 from erkt.doctor.findings import Finding, note, ok
 
-_IMAGES, _ROUNDS = 8, 3
+_IMAGES, _ROUNDS = 30, 3
 _WORTH = 1.2  # a gain below this is no reason to leave float32
+_FASTER = 1.05
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Seconds of a student's forward and backward pass, in float32 and in bfloat16, on the device ``device``."""
+    """Seconds of a student's forward and backward pass on the device ``device``.
+
+    In float32 and in bfloat16 with ``threads`` threads, and in float32 with one; None on a GPU and for one thread.
+    """
 
     device: str
+    threads: int
     fp32: float
     bf16: float
+    one_thread: float | None
 
 
 def look(arch: str, side: int, device: str) -> Steps:
-    """Measure ``arch`` with random weights on images of ``side`` pixels; both precisions in turns."""
+    """Measure ``arch`` with random weights on images of ``side`` pixels, all variants in turns."""
     import timm
     import torch
 
@@ -29,9 +35,11 @@ def look(arch: str, side: int, device: str) -> Steps:
     network = timm.create_model(arch.partition(".")[0], num_classes=10).train()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
     images = torch.rand(_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
 
-    def step(*, half: bool) -> Callable[[], None]:
+    def step(*, half: bool = False, using: int = threads) -> Callable[[], None]:
         def run() -> None:
+            torch.set_num_threads(using)
             with torch.autocast(device, torch.bfloat16, enabled=half):
                 loss = network(images).float().square().mean()
             network.zero_grad()
@@ -41,12 +49,18 @@ def look(arch: str, side: int, device: str) -> Steps:
 
         return run
 
-    seconds = in_turns({"fp32": step(half=False), "bf16": step(half=True)}, _ROUNDS)
-    return Steps(device, *(statistics.median(seconds[name]) for name in ("fp32", "bf16")))
+    calls = {"fp32": step(), "bf16": step(half=True)}
+    if device == "cpu" and threads > 1:
+        calls["one"] = step(using=1)
+    try:
+        seconds = {name: statistics.median(each) for name, each in in_turns(calls, _ROUNDS).items()}
+    finally:
+        torch.set_num_threads(threads)
+    return Steps(device, threads, seconds["fp32"], seconds["bf16"], seconds.get("one"))
 
 
 def findings(steps: Steps, precision: str) -> Iterator[Finding]:
-    """Yield a note if the other precision than the student's is much faster."""
+    """Yield a note if the other precision than the student's, or one thread, is faster."""
     gain = steps.fp32 / steps.bf16
     said = f"speed: a step of the student in bf16 takes {1 / gain:.2f} times as long as in fp32 on {steps.device}"
     if precision == "fp32" and gain > _WORTH:
@@ -55,3 +69,8 @@ def findings(steps: Steps, precision: str) -> Iterator[Finding]:
         yield note(said, "distill.recipe.precision: fp32")
     else:
         yield ok(said)
+    if steps.one_thread is not None and steps.fp32 > _FASTER * steps.one_thread:
+        yield note(
+            f"speed: {steps.threads} threads take {steps.fp32 / steps.one_thread:.2f} times as long as one",
+            "runtime.threads: 1; the other cores can work on another seed in a second clone",
+        )
