@@ -35,7 +35,7 @@ def _step(
     network = paper.network(paper.STUDENT, side, device).train()
     network.to(memory_format=layout)
     model: nn.Module = torch.compile(network) if compiled else network
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-4, weight_decay=1e-6, foreach=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
     data = paper.data(paper.images(paper.BATCH, side), device)
     batch = data.batch(data.view(0), data.in_order(0)[0])
     images = batch.images.contiguous(memory_format=layout)

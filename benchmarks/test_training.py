@@ -22,7 +22,10 @@ from erkt.recompute import forget_activations
 
 @pytest.mark.parametrize("side", [128, 256])
 def test_step(side: int, bench: Bench, race: Race) -> None:
-    """A step from the cache (read, VSM, loss, backward, optimizer, logging) against the student's alone."""
+    """A step from the cache (read, VSM, loss, backward, optimizer, logging) against the student's alone.
+
+    Both with the same optimizer in the same form; the bare step's loss is cross-entropy.
+    """
     if bench.quick and side > 128:
         pytest.skip("the short version")
     steps = 3
@@ -34,7 +37,7 @@ def test_step(side: int, bench: Bench, race: Race) -> None:
     def ready() -> None:
         model, images = bare.train(), batch.images.contiguous(memory_format=torch.channels_last)
         model.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, foreach=True)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
         for _ in range(steps):
             loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
             optimizer.zero_grad(set_to_none=True)

@@ -8,14 +8,12 @@ path need no saved state, and training that goes on from a checkpoint ends with 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from erkt.ahead import ahead
 from erkt.batches import Batch, ViewBatches
 from erkt.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.economy import average_of, shrunk, side_at
@@ -105,11 +103,11 @@ def fit(
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch)
         model.train()
-        for batch in ahead(partial(data.batch, view), order[place.done :]):
+        for positions in order[place.done :]:
             place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
-            step_seed = derive(seed, "step", place.step)
+            batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
             side = side_at(economy, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs)
             parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
             _check_finite(parts["loss"], place)
@@ -121,7 +119,7 @@ def fit(
                 average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
             for name, part in parts.items():
-                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(batch.positions)
+                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
             on_step(place.step, recipe.epochs * len(order))
             checkpoints.after_step(lambda: _capture(model, optimizer, average, place))
         if average is not None and place.epoch + 1 == recipe.epochs:
