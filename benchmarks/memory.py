@@ -8,6 +8,7 @@ nothing grows.
 """
 
 import argparse
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -47,8 +48,8 @@ def main() -> None:
     watch = threading.Thread(target=_watch, args=(done, peak))
     watch.start()
     try:
-        with suppress(Stopped):
-            _work(options)
+        with tempfile.TemporaryDirectory() as scratch, suppress(Stopped):
+            _work(options, Path(scratch))
     finally:
         done.set()
         watch.join()
@@ -75,13 +76,14 @@ class _AFewSteps(FolderCheckpoints):
         super().after_step(make)
 
 
-def _work(options: argparse.Namespace) -> None:
-    images, device = _images(options.folder), choose(build(Runtime, paper.PARAMS["runtime"], "runtime"))
+def _work(options: argparse.Namespace, scratch: Path) -> None:
+    runtime = paper.PARAMS["runtime"] | {"recompute": options.recompute}
+    images, device = _images(options.folder), choose(build(Runtime, runtime, "runtime"))
     train, test = (
         _some(images, 0, len(images) // _TRAIN_SHARE),
         _some(images, len(images) - _TESTED, len(images)),
     )
-    network, checkpoints = paper.network(options.arch, images.side, device), _AFewSteps(options.folder)
+    network, checkpoints = paper.network(options.arch, images.side, device), _AFewSteps(scratch)
     if options.recompute:
         forget_activations(network)
     if options.kind == "evaluate":

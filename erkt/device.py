@@ -2,14 +2,16 @@
 
 import torch
 
+from erkt.allocator import keep_freed_memory, return_freed_memory
 from erkt.errors import ErktError
 from erkt.params.runtime import Runtime
 
 
 def choose(settings: Runtime) -> torch.device:
-    """Return the device that ``settings`` name; as side effects set torch's threads and switch TF32 off.
+    """Return the device that ``settings`` name; side effects are torch's threads, no TF32, and what freed memory does.
 
-    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be.
+    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be. Freed memory stays
+    with the process, which is faster; ``recompute`` wants little of it, so then it goes back to the system.
     Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching: onnx``.
     """
     if settings.threads is not None:
@@ -21,4 +23,8 @@ def choose(settings: Runtime) -> torch.device:
     gpu = settings.device != "cpu" and torch.cuda.is_available()
     if gpu and settings.caching == "onnx":
         raise ErktError("runtime.caching: onnx runs on the CPU; set caching: eager, or device: cpu")
+    if settings.recompute:
+        return_freed_memory()
+    else:
+        keep_freed_memory()
     return torch.device("cuda" if gpu else "cpu")

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 NEUTRAL = {
+    "erkt/allocator.py",
     "erkt/artifacts.py",
     "erkt/device.py",
     "erkt/errors.py",
