@@ -113,8 +113,10 @@ def pytest_terminal_summary(
     if not bench.rows:
         return
     terminalreporter.write(f"\n{table(bench.rows)}\n")
+    # A goal that is missed is an error at the end of a benchmark that ran; one that failed has added no rows.
     ran = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-    if ran and bench.whole and not terminalreporter.stats.get("deselected"):
+    partial = terminalreporter.stats.get("deselected") or terminalreporter.stats.get("failed")
+    if ran and bench.whole and not partial:
         path = (Path(".benchmarks") if bench.quick else paths.METRICS) / f"bench-{bench.device.type}.json"
         write(path, bench.rows)
         terminalreporter.write(f"{path}\n")

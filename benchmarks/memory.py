@@ -1,16 +1,18 @@
 """Peak memory of one kind of work on 31,500 images, in a process of its own.
 
-    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH [--recompute] [--batch 60]
+    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH [--recompute] [--precision bf16] [--batch 30]
 
 FOLDER holds images.npy, uint8 (N, 3, S, S). Prints bytes: the most that was in use at once beyond files mapped into
-memory, whose pages the system can drop; on a GPU, what torch reserved there. A few steps are enough: after them
-nothing grows.
+memory, whose pages the system can drop, looked at every 5 ms; on a GPU, what torch reserved there. A few steps are
+enough: after them nothing grows. A stage holds MLflow as well, and so does this process.
 """
 
 import argparse
+import importlib
 import tempfile
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,10 @@ def main() -> None:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("arch")
     parser.add_argument("--recompute", action="store_true")
-    parser.add_argument("--batch", type=int, default=60)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--batch", type=int, default=paper.PARAMS["runtime"]["inference_batch"])
     options = parser.parse_args()
+    importlib.import_module("mlflow")
     done, peak = threading.Event(), [0]
     watch = threading.Thread(target=_watch, args=(done, peak))
     watch.start()
@@ -97,7 +101,8 @@ def _work(options: argparse.Namespace, scratch: Path) -> None:
         block = np.zeros((len(train), len(paper.CLASSES)), np.float16)
         teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if distills else None
         objective = paper.objective() if distills else Supervised()
-        list(fit(network, data, objective, paper.recipe(), 0, teach, checkpoints=checkpoints))
+        recipe = replace(paper.recipe(), precision=options.precision)
+        list(fit(network, data, objective, recipe, 0, teach, checkpoints=checkpoints))
 
 
 def _images(folder: Path) -> Subset:

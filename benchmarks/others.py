@@ -18,6 +18,8 @@ def dist(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
 def torchvision_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
     """Return Table 1 up to CutMix as torchvision has it, on one uint8 image (3, H, W); float32 in [0, 1]."""
     jitter, erasing, crop = settings.color_jitter, settings.erasing, settings.resized_crop
+    if jitter.p < 1 or settings.rotation.p < 1:
+        raise ValueError("torchvision changes colours and angles of every image")
     small = round(crop.size * side)
     fill = [0.0, 0.0, 0.0] if erasing.fill == "black" else list(erasing.fill)
     smaller = [
@@ -44,7 +46,7 @@ def kornia_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
 
     Its erasing fills with one value; its resized crop goes straight to the full side, of all images or none.
     """
-    import kornia.augmentation as K  # not needed by the other comparisons
+    import kornia.augmentation as K  # takes a second, and the other comparisons do without
 
     jitter, erasing, crop = settings.color_jitter, settings.erasing, settings.resized_crop
     chain: Callable[[Tensor], Tensor] = K.AugmentationSequential(

@@ -1,4 +1,9 @@
-"""A row of the benchmarks: one ratio, from rounds in which both things took turns in one process."""
+"""A row of the benchmarks: one ratio, from rounds in which both things took turns.
+
+    python -m benchmarks.rows
+
+prints the table of docs/performance.md, from metrics/bench-cpu.json.
+"""
 
 import statistics
 from collections.abc import Sequence
@@ -11,6 +16,7 @@ import torch
 from benchmarks.goals import Goal
 from erkt.experiments.comparison import markdown
 from erkt.files import read_records, write_json
+from stages import paths
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,12 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
+def machine(rows: Sequence[Row]) -> str:
+    """Return what ``rows`` were measured on, in words."""
+    first = rows[0]
+    return f"{first.device}, {first.threads} threads, torch {first.torch}; `vsm` and `vsm kornia` with one thread.\n"
+
+
 def _goal(row: Row) -> str:
     """Return each goal with its own verdict."""
     goals = {"must": row.goal, "aim": row.aim} if row.must else {"aim": row.goal}
@@ -101,3 +113,8 @@ def _goal(row: Row) -> str:
         if goal is not None
     ]
     return ", ".join(said) or "reported"
+
+
+if __name__ == "__main__":
+    measured = read(paths.METRICS / "bench-cpu.json")
+    print(f"{table(measured)}\n{machine(measured)}", end="")

@@ -1,39 +1,48 @@
-"""dvc repro with nothing changed, on as many images as NWPU-RESISC45 has. A limit in seconds, not a race."""
+"""dvc repro with nothing changed, with all cells of the paper's NWPU-RESISC45 protocol. A limit in seconds, not a race."""
 
 import time
 from pathlib import Path
 
 import pytest
-import yaml
 
+from benchmarks import paper
 from benchmarks.conftest import Bench
+from stages.cells import all_cells
+from stages.declared import outputs
 
-IMAGES, BLOCKS, LIMIT = 31_500, 10, 5.0
+LIMIT = 5.0
 
 
 def test_noop(bench: Bench, tmp_path: Path) -> None:
-    """The whole pipeline once on 31,500 small images, then again with nothing to do."""
+    """Three seeds, three teachers, thirty blocks: each cell's outputs are there, and dvc.lock holds them.
+
+    Nothing is computed, since DVC does not look into what it compares: outputs are small files. Images are one file,
+    whose size does not count either.
+    """
     if bench.quick:
-        pytest.skip("the short version makes no large dataset")
+        pytest.skip("the short version makes no large pipeline")
     pytest.importorskip("dvc")
     from pipeline import Clone
 
     clone = Clone(tmp_path)
-    classes = 14
-    clone.params["dataset"]["scenes"] |= {"per_class": IMAGES // classes, "side": 16}
-    clone.params["prepare"]["side"] = 16
-    clone.params["split"]["train_percent"] = 10
-    clone.params["cache"]["blocks"] = list(range(BLOCKS))
-    clone.params["distill"]["recipe"]["epochs"] = BLOCKS
+    clone.params = paper.PARAMS
     clone.write_params()
-    ran = clone.repro(*yaml.safe_load((tmp_path / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
-    assert "summarize" in ran
+    cells = all_cells(clone.params)
+    for number, cell in enumerate(cells):
+        for path in outputs(cell.stage, cell.coordinates):
+            made = tmp_path / path if path.suffix else tmp_path / path / "content"
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text(f"{number} {path}\n", encoding="utf-8")
+    done = clone.python("-m", "dvc", "commit", "--force")
+    assert done.returncode == 0, done.stderr
 
-    ratios = []
+    seconds = []
     for _ in range(bench.rounds):
         started = time.perf_counter()
         done = clone.python("-m", "dvc", "repro")
-        ratios.append(LIMIT / (time.perf_counter() - started))
-        assert "Data and pipelines are up to date" in done.stdout
-    note = f"{len(ran)} cells, {IMAGES:,} images"
-    bench.add("noop", f"{LIMIT:g} s", ratios, dtype="", note=note)
+        seconds.append(time.perf_counter() - started)
+        assert "Data and pipelines are up to date" in done.stdout, done.stdout + done.stderr
+    started = time.perf_counter()
+    clone.python("-m", "dvc", "--version")
+    note = f"{len(cells)} cells; DVC alone starts in {time.perf_counter() - started:.1f} s"
+    bench.add("noop", f"{LIMIT:g} s", [LIMIT / taken for taken in seconds], dtype="", note=note)

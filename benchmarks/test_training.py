@@ -2,6 +2,8 @@
 
 import os
 import statistics
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -17,7 +19,6 @@ from erkt.engine import Teach, fit
 from erkt.models import Classifier
 from erkt.onnx_teacher import OnnxTeacher
 from erkt.progress import Progress
-from erkt.recompute import forget_activations
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -89,19 +90,19 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
             bench.add("total", f"{count} online run{'s'[: count > 1]}", ratios, note=note, **facts)
 
 
-def test_recompute(bench: Bench, race: Race) -> None:
-    """A student's epoch that forgets its activations, against one that keeps them."""
+def test_recompute(bench: Bench) -> None:
+    """A student's epoch with ``runtime.recompute``, against one without; in turns, each in a process of its own.
+
+    What becomes of freed memory belongs to the setting, and cannot be changed twice within a process.
+    """
     side = 128
-    data = paper.data(paper.images(2 * paper.BATCH, side), bench.device)
-    cached = cached_teachers(paper.teachers(side, bench.device), data)
-    keeping, forgetting = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
-    forget_activations(forgetting)
-    calls = {
-        name: partial(epoch, student, data, cached)
-        for name, student in (("keeping", keeping), ("forgetting", forgetting))
-    }
-    seconds = race(calls)
-    ratios = [one / other for one, other in zip(seconds["keeping"], seconds["forgetting"], strict=True)]
+    seconds: dict[str, list[float]] = {"": [], "--recompute": []}
+    for _ in range(bench.rounds):
+        for option, taken in seconds.items():
+            command = [sys.executable, "-m", "benchmarks.steps", str(side), *filter(None, [option])]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            taken.append(float(done.stdout))
+    ratios = [usual / again for usual, again in zip(*seconds.values(), strict=True)]
     bench.add("recompute", "recompute: false", ratios, size=side, batch=paper.BATCH)
 
 

@@ -3,9 +3,10 @@
     python -m benchmarks.units
 
 Writes metrics/units-<device>.json: seconds of one thread for what is done on the CPU alone, images a second for
-networks on the device with all its threads.
+networks on the device with all its threads. Digests are those of a file in the page cache: a disk may be slower.
 """
 
+import io
 import statistics
 import tempfile
 import time
@@ -18,13 +19,19 @@ import numpy as np
 import torch
 from dvc.fs import LocalFileSystem
 from dvc_data.hashfile.hash import file_md5
+from PIL import Image
 
 from benchmarks import paper
 from benchmarks.test_training import cached_teachers, epoch
 from erkt.cache.writer import block_logits
 from erkt.data.index import Row, read_index, write_index
+from erkt.data.prepare import decode
+from erkt.data.scenes import CLASSES, render
 from erkt.device import choose
+from erkt.engine import fit
 from erkt.files import sha256_file, write_json
+from erkt.losses.supervised import Supervised
+from erkt.params.prepare import Prepare
 from erkt.params.runtime import Runtime
 from erkt.schema import build
 from erkt.views.view import View
@@ -61,32 +68,50 @@ def _files() -> dict[str, float]:
         Row(f"{name}/{number:07}.jpg", name, number // 20_000, _SIDE, _SIDE, "RGB")
         for number, name in enumerate(names)
     ]
+    settings = build(Prepare, paper.PARAMS["prepare"], "prepare")
+    jpeg = _jpeg()
     with tempfile.TemporaryDirectory() as folder:
         index, large = Path(folder) / "index.csv", Path(folder) / "large"
         write_index(index, rows)
         large.write_bytes(np.random.default_rng(0).bytes(_FILE))
         local = LocalFileSystem()
         return {
+            "decoding_images_a_second": 100 / _seconds(lambda: [decode(jpeg, settings) for _ in range(100)]),
             "index_seconds_a_million": _seconds(lambda: read_index(index)),
             "sha256_gigabytes_a_second": _FILE / 1e9 / _seconds(lambda: sha256_file(large)),
             "md5_gigabytes_a_second": _FILE / 1e9 / _seconds(lambda: file_md5(str(large), local, name="md5")),
         }
 
 
+def _jpeg() -> bytes:
+    """Return a rendered scene of a side of 256 px as a camera's file."""
+    with io.BytesIO() as file:
+        Image.fromarray(render(CLASSES[0], 0, 0, _SIDE)).save(file, "JPEG", quality=95)
+        return file.getvalue()
+
+
 def _networks(device: torch.device) -> dict[str, Any]:
     subset = paper.images(2 * paper.BATCH, _SIDE)
     data, teachers = paper.data(subset, device), paper.teachers(_SIDE, device)
-    caching = {}
+    large = paper.data(subset, device, paper.PARAMS["runtime"]["inference_batch"])
+    caching, training_teachers = {}, {}
     for name, member in zip(paper.PARAMS["ensemble"]["weights"], teachers.members, strict=True):
-        block_logits(member, data, [0])
-        caching[name] = len(subset) / _seconds(lambda member=member: block_logits(member, data, [0]), device)
+        block_logits(member, large, [0])
+        caching[name] = len(subset) / _seconds(lambda member=member: block_logits(member, large, [0]), device)
+    for name, arch in paper.TEACHERS.items():
+        teacher = paper.network(arch, _SIDE, device)
+        list(fit(teacher, data, Supervised(), paper.recipe(), 0))
+        seconds = _seconds(lambda net=teacher: list(fit(net, data, Supervised(), paper.recipe(), 0)), device)
+        training_teachers[name] = len(subset) / seconds
     student = paper.network(paper.STUDENT, _SIDE, device)
     cached = cached_teachers(teachers, data)
     epoch(student, data, cached)
     training = len(subset) / _seconds(lambda: epoch(student, data, cached), device)
-    rendering = _seconds(lambda: [data.batch(data.view(0), order) for order in data.in_order(0)], device)
+    view, orders = data.view(0), data.in_order(0)
+    rendering = _seconds(lambda: [data.batch(view, order) for order in orders], device)
     return {
         "caching_images_a_second": caching,
+        "training_teachers_images_a_second": training_teachers,
         "training_images_a_second": training,
         "views_images_a_second": len(subset) / rendering,
     }

@@ -116,6 +116,19 @@ def test_half_inputs_are_computed_in_float32(kind: torch.dtype) -> None:
     assert torch.equal(found, dist(student.float(), teacher.float(), tau=3.0, tau_squared=False))
 
 
+@pytest.mark.parametrize("classes", [45, 1000])
+def test_value_and_gradient_in_float32_are_those_of_float64_up_to_rounding(classes: int) -> None:
+    found = {}
+    for kind in (torch.float32, torch.float64):
+        student, teacher = (torch.tensor(logits(name, 30, classes)).to(kind) for name in "st")
+        loss = dist(student.requires_grad_(), teacher, tau=2.0, tau_squared=False)
+        (gradient,) = torch.autograd.grad(loss, student)
+        found[kind] = loss.item(), gradient.double()
+    (value, gradient), (exact, exact_gradient) = found.values()
+    assert value == pytest.approx(exact, rel=1e-6)
+    assert (gradient - exact_gradient).norm() < 1e-5 * exact_gradient.norm()
+
+
 def test_a_teacher_that_is_certain_leaves_value_and_gradient_finite() -> None:
     student = torch.tensor(logits("s"), dtype=torch.float32, requires_grad=True)
     teacher = 200.0 * torch.eye(9)[:6]

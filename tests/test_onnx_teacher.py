@@ -13,8 +13,9 @@ from erkt.onnx_teacher import OnnxTeacher
 from erkt.params.runtime import Runtime
 
 
-def test_logits_are_cached_as_torch_caches_them_up_to_rounding() -> None:
-    teacher = network("test_efficientnet").train()
+@pytest.mark.parametrize("arch", ["test_efficientnet", "test_resnet", "test_byobnet"])
+def test_logits_are_cached_as_torch_caches_them_up_to_rounding(arch: str) -> None:
+    teacher = network(arch).train()
     with torch.no_grad():
         for _ in range(20):
             teacher(data().batch(data().view(0), data().in_order(0)[0]).images)
