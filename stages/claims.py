@@ -17,10 +17,15 @@ from stages.experiments import find_plan, find_preset, finished
 from stages.history import Run
 
 _VARIANCES = {
-    "probabilities_within_class": "the ensemble's variance within classes",
-    "probabilities_across_views": "the ensemble's variance across views",
-    "probabilities_distance": "the student's squared distance from the ensemble",
+    f"{scores}_{name}": f"{words}, {scores}"
+    for scores in ("logits", "probabilities")
+    for name, words in (
+        ("within_class", "the ensemble's variance within classes"),
+        ("across_views", "the ensemble's variance across views"),
+        ("distance", "the student's squared distance from the ensemble"),
+    )
 }
+"""Of logits, as the paper puts it, and of probabilities: less sure scores have smaller logits, which vary less."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,10 @@ def suppressed(ablation: Ablation, name: str) -> str:
     vsm, base = ablation.measured("erkt", name), ablation.measured("dist", name)
     numbers = difference(vsm, base)
     means = (
-        f"{spread(list(vsm.values()))['mean']:.4f} with it, {spread(list(base.values()))['mean']:.4f} without"
+        f"{spread(list(vsm.values()))['mean']:.3g} with it, {spread(list(base.values()))['mean']:.3g} without"
     )
-    bounds = "" if numbers["low"] is None else f" [{numbers['low']:+.4f}, {numbers['high']:+.4f}]"
-    return f"{means}: {numbers['mean']:+.4f}{bounds}: {verdict(numbers)}"
+    bounds = "" if numbers["low"] is None else f" [{numbers['low']:+.3g}, {numbers['high']:+.3g}]"
+    return f"{means}: {numbers['mean']:+.3g}{bounds}: {verdict(numbers)}"
 
 
 def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, object]]:

@@ -54,7 +54,7 @@ def test_gap_gain_and_cost_are_those_of_the_rows() -> None:
 def test_variances_are_those_with_the_module_less_those_without() -> None:
     for name in claims._VARIANCES:
         text = claims.suppressed(WHOLE, name)
-        assert text == "0.2100 with it, 0.3100 without: -0.1000 [-0.1000, -0.1000]: lower"
+        assert text == "0.21 with it, 0.31 without: -0.1 [-0.1, -0.1]: lower"
 
 
 def test_one_view_has_no_variance_and_says_so() -> None:

@@ -167,5 +167,5 @@ def test_claims_that_nothing_has_measured_are_said_to_be_open(clone: Clone) -> N
     done = clone.python("-m", "erkt", "claims", "--preset", "tiny")
     assert done.returncode == 0, done.stderr
     text = (clone.folder / "results/tiny/claims.md").read_text(encoding="utf-8")
-    assert text.count("not run: ") == 7
+    assert text.count("not run: ") == 10
     assert done.stdout == f"{text}\nresults/tiny/claims.md\n"

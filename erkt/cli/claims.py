@@ -27,8 +27,9 @@ def run(options: Namespace) -> int:
         f"# The paper's claims, preset `{options.preset}`\n\n{warning}"
         f"    python -m erkt claims --preset {options.preset}{' --quick' if options.quick else ''}\n\n"
         f"{markdown(rows)}\n"
-        "Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are of "
-        "probabilities on the first views that the student learned from (`metrics/measure`), summed over classes.\n"
+        "Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are "
+        "those on the first views that the student learned from (`metrics/measure`), summed over classes; less sure "
+        "scores have smaller logits, so both logits and probabilities are shown.\n"
     )
     path = paths.RESULTS / options.preset / ("quick" if options.quick else "") / "claims.md"
     write_text(path, text)
