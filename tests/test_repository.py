@@ -7,13 +7,24 @@ import sys
 import pytest
 from closure import ROOT
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/team.md"]
+from benchmarks import scale
+from erkt.files import read_json
+
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/team.md",
+    "docs/scale.md",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_path_that_a_document_names_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    named = re.findall(r"`((?:erkt|stages|presets|tests|docs|results|metrics|data)/[\w./-]*)`", text)
+    named = re.findall(
+        r"`((?:erkt|stages|presets|experiments|benchmarks|tests|docs|results|metrics|data)/[\w./-]*)`", text
+    )
     named += re.findall(r"\]\(((?!http)[^)#]+)\)", text)
     made = ("data/", "metrics/environment")
     missing = [path for path in named if not (ROOT / path).exists() and not path.startswith(made)]
@@ -27,6 +38,11 @@ def test_every_make_target_that_a_document_names_exists() -> None:
     for document in DOCUMENTS:
         named = set(re.findall(r"make ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8")))
         assert named - targets - {"sure", "it"} == set(), document
+
+
+def test_estimates_are_those_of_the_measured_units() -> None:
+    units = read_json(ROOT / "metrics/units-cpu.json")
+    assert scale.table(units) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
 
 
 def test_the_library_imports_without_dvc_and_mlflow() -> None:
