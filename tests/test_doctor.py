@@ -708,14 +708,14 @@ def test_the_need_of_a_preset_is_its_closed_form() -> None:
         kind: sum(need.bytes for need in listed if need.kind == kind)
         for kind in ("images", "networks", "logits")
     }
-    # 3 seeds, 3 teachers, 30 blocks of 20 views; 10 % of the images train, none of them are set aside.
+    # 3 seeds, 3 teachers, 6 blocks of 100 views; 10 % of the images train, none of them are set aside.
     assert total == {
         "images": 31500 * 3 * 256 * 256,
         "networks": 3 * 4 * 4_040,
         "logits": 3 * 3 * 600 * 3150 * 45 * 2,
     }
     assert not any(need.made for need in listed)
-    assert space.checkpoints(nwpu, space.Data(31500, 45, None), networks) == 2 * 20 * 3150 * 45 * 2
+    assert space.checkpoints(nwpu, space.Data(31500, 45, None), networks) == 2 * 100 * 3150 * 45 * 2
     large = networks | {"student": space.Network(10**9, 0)}
     assert space.checkpoints(nwpu, space.Data(31500, 45, None), large) == 6 * 10**9
 
