@@ -1,11 +1,13 @@
 """A row of the benchmarks: one ratio, from rounds in which both things took turns.
 
-    python -m benchmarks.rows
+    python -m benchmarks.rows metrics/bench-cpu.json
 
-prints the table of docs/performance.md, from metrics/bench-cpu.json.
+prints the table that a whole make bench printed, with the machine.
 """
 
+import argparse
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,9 +16,9 @@ from typing import Any
 import torch
 
 from benchmarks.goals import Goal
+from erkt.errors import ErktError
 from erkt.experiments.comparison import markdown
 from erkt.files import read_records, write_json
-from stages import paths
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,12 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 def read(path: Path) -> list[Row]:
     """Return the rows that ``write`` wrote; ErktError for a file that is no such list."""
-    return [Row(**{field.name: record[field.name] for field in fields(Row)}) for record in read_records(path)]
+    try:
+        return [
+            Row(**{field.name: record[field.name] for field in fields(Row)}) for record in read_records(path)
+        ]
+    except KeyError as error:
+        raise ErktError(f"{path}: not made by make bench: a row without {error}") from None
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -115,6 +122,16 @@ def _goal(row: Row) -> str:
     return ", ".join(said) or "reported"
 
 
-if __name__ == "__main__":
-    measured = read(paths.METRICS / "bench-cpu.json")
+def main() -> None:
+    """Print the table of the file that is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    try:
+        measured = read(parser.parse_args().file)
+    except ErktError as error:
+        sys.exit(f"error: {error}")
     print(f"{table(measured)}\n{machine(measured)}", end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
 """Seconds of an epoch of the student in a process of its own, whose memory is set up as a stage's is.
 
-python -m benchmarks.steps SIDE [--recompute]
+    python -m benchmarks.steps SIDE [--recompute]
+
+Prints the median of a few epochs.
 """
 
 import argparse
@@ -22,7 +24,7 @@ _BATCHES, _EPOCHS = 2, 3
 
 
 def main() -> None:
-    """Train for a few epochs, the first of which is not counted, and print the median."""
+    """Train; the first epoch is not counted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("side", type=int)
     parser.add_argument("--recompute", action="store_true")

@@ -14,7 +14,7 @@ LIMIT = 5.0
 
 
 def test_noop(bench: Bench, tmp_path: Path) -> None:
-    """Three seeds, three teachers, thirty blocks: each cell's outputs are there, and dvc.lock holds them.
+    """Three seeds, three teachers, six blocks: each cell's outputs are there, and dvc.lock holds them.
 
     Nothing is computed, since DVC does not look into what it compares: outputs are small files. Images are one file,
     whose size does not count either.

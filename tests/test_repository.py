@@ -15,6 +15,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/team.md",
+    "docs/performance.md",
     "docs/scale.md",
 ]
 
