@@ -5,9 +5,11 @@ asks for the same blocks again and again. Kept, a process holds the most that it
 """
 
 import ctypes
+import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of glibc's malloc.h
-_LARGE, _MAPPINGS = 2**20, 2**16  # the latter is glibc's own
+_LARGE, _MAPPINGS = 2**23, 2**16  # the latter is glibc's own
+_HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch reads it once, at the process's first tensor
 
 
 def keep_freed_memory() -> bool:
@@ -16,7 +18,13 @@ def keep_freed_memory() -> bool:
 
 
 def return_freed_memory() -> bool:
-    """Give blocks of 1 MiB or more back to the system once they are freed; return whether the C library can."""
+    """Give blocks of 8 MiB or more back to the system once they are freed; return whether the C library can.
+
+    Called before the first tensor, it also has torch ask for huge pages (Linux), which are there in half the time. With
+    them, giving back from 16 MiB on takes a fifth more memory and as much time; without, from 1 MiB on, up to a third
+    more time and as much memory (B0 recomputed, 128 and 256 px).
+    """
+    os.environ.setdefault(_HUGE_PAGES, "1")
     return _set({_MMAP_MAX: _MAPPINGS, _MMAP_THRESHOLD: _LARGE, _TRIM_THRESHOLD: _LARGE})
 
 
