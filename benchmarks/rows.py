@@ -85,6 +85,22 @@ def read(path: Path) -> list[Row]:
         raise ErktError(f"{path}: not made by make bench: a row without {error}") from None
 
 
+def replaced(rows: Sequence[Row], anew: Sequence[Row]) -> list[Row]:
+    """Return ``rows`` with those that were measured anew in their places; ErktError if one is not among them.
+
+    A ratio is measured in one run, so rows of several runs stand beside each other; device and torch must be the same.
+    """
+    found, by_identity = {_identity(row) for row in rows}, {_identity(row): row for row in anew}
+    unknown = [row for row in anew if _identity(row) not in found]
+    if unknown:
+        raise ErktError(f"{unknown[0].name} against {unknown[0].against}: no such row here; run make bench")
+    return [by_identity.get(_identity(row), row) for row in rows]
+
+
+def _identity(row: Row) -> tuple[str | int, ...]:
+    return (row.name, row.against, row.size, row.batch, row.dtype, row.device, row.torch)
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return ``rows`` as a table in Markdown, a line each."""
     return markdown(

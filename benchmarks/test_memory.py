@@ -18,9 +18,9 @@ _ALL, _OWN = tuple(paper.TEACHERS.values()), (paper.STUDENT,)
 _LITTLE = ("evaluate, 30 at once", "cache, 30 at once", "distill, recompute", "train, recompute, bf16")
 WORK = {
     "evaluate": ("evaluate", _ALL, ()),
-    "evaluate, 30 at once": ("evaluate", _ALL, ("--batch", "30")),
+    "evaluate, 30 at once": ("evaluate", _ALL, ("--recompute", "--batch", "30")),
     "cache": ("cache", _ALL, ()),
-    "cache, 30 at once": ("cache", _ALL, ("--batch", "30")),
+    "cache, 30 at once": ("cache", _ALL, ("--recompute", "--batch", "30")),
     "distill": ("distill", _OWN, ()),
     "distill, recompute": ("distill", _OWN, ("--recompute",)),
     "train": ("train", _ALL, ()),

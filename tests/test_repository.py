@@ -7,7 +7,7 @@ import sys
 import pytest
 from closure import ROOT
 
-from benchmarks import scale
+from benchmarks import rows, scale
 from erkt.files import read_json
 
 DOCUMENTS = [
@@ -44,6 +44,17 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 def test_estimates_are_those_of_the_measured_units() -> None:
     units = read_json(ROOT / "metrics/units-cpu.json")
     assert scale.table(units) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_ratios_is_that_of_the_measured_rows() -> None:
+    measured = rows.read(ROOT / "metrics/bench-cpu.json")
+    printed = f"{rows.table(measured)}\n{rows.machine(measured)}"
+    assert printed in (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+
+
+def test_every_must_on_a_cpu_is_reached() -> None:
+    measured = rows.read(ROOT / "metrics/bench-cpu.json")
+    assert [row.name for row in measured if not row.reached] == []
 
 
 def test_the_library_imports_without_dvc_and_mlflow() -> None:
