@@ -20,9 +20,9 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> bool:
     """Give blocks of 8 MiB or more back to the system once they are freed; return whether the C library can.
 
-    Called before the first tensor, it also has torch ask for huge pages (Linux), which are there in half the time. With
-    them, giving back from 16 MiB on takes a fifth more memory and as much time; without, from 1 MiB on, up to a third
-    more time and as much memory (B0 recomputed, 128 and 256 px).
+    Called before the first tensor, it also has torch ask for huge pages (Linux), which take a third to a half
+    off an epoch. With them, giving back from 16 MiB on takes up to a quarter more memory and as much time; without, from
+    1 MiB on, up to a third more time and as much memory (B0 recomputed, 128 and 256 px, one run each).
     """
     os.environ.setdefault(_HUGE_PAGES, "1")
     return _set({_MMAP_MAX: _MAPPINGS, _MMAP_THRESHOLD: _LARGE, _TRIM_THRESHOLD: _LARGE})
