@@ -176,3 +176,11 @@ def test_a_text_that_the_grammar_cannot_carry_is_refused(value: str) -> None:
 
 def test_the_preset_of_the_scenes_is_the_protocol_of_this_repository() -> None:
     assert read_yaml(ROOT / "presets/scenes.yaml") == read_yaml(ROOT / "params.yaml")
+
+
+def test_the_fast_preset_is_the_recipe_that_was_measured() -> None:
+    fast, preset = (read_yaml(ROOT / f"presets/{name}.yaml") for name in ("aid100-64-fast", "aid100-64"))
+    for name, row in (("fast", "fast"), ("frontier", "small26")):
+        plan = read_plan(ROOT / f"experiments/{name}.yaml")
+        measured = row_params(plan, row, preset, quick=False)
+        assert fast | {"seeds": measured["seeds"]} == measured
