@@ -1,5 +1,6 @@
 """What documents claim about the repository holds."""
 
+import os
 import re
 import subprocess
 import sys
@@ -121,3 +122,13 @@ def test_a_command_without_its_packages_says_so_in_one_line() -> None:
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith(f"error: pandas is not installed for {sys.executable}; make setup")
+
+
+def test_a_reader_that_leaves_ends_a_command_without_a_word() -> None:
+    """As ``python -m erkt describe | head -1`` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "erkt", "describe", "--preset", "scenes"]
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

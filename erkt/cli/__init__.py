@@ -7,6 +7,7 @@ the exit status. Only the module of the command that runs is imported.
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 from types import ModuleType
 
@@ -29,11 +30,14 @@ COMMANDS = {
     "verify": "run the teachers again on a sample of cached logits and compare",
 }
 
+_READER_LEFT = 141
+
 
 def main() -> None:
     """Run the command that the command line names; exit the process with its status.
 
-    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130.
+    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130; if whoever reads
+    the output has left, there is nothing to say and the status is 141, a shell's for SIGPIPE.
     """
     parser = argparse.ArgumentParser(
         prog="python -m erkt",
@@ -51,6 +55,10 @@ def main() -> None:
     module.arguments(own)
     try:
         status = module.run(own.parse_args(chosen.arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has left, as head does; what is still unwritten goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _READER_LEFT
     except ErktError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
