@@ -91,6 +91,8 @@ def test_the_readme_prints_the_tables_numbers() -> None:
         "table9": ("base", "dist", "dist5"),
         "losses": ("none", "kd", "dkd", "dist"),
         "views": ("k5", "k20"),
+        "fast": ("full", "fast"),
+        "frontier": ("small13",),
     }
     for name, wanted in printed.items():
         for row in table(name):
@@ -100,6 +102,20 @@ def test_the_readme_prints_the_tables_numbers() -> None:
         (row,) = (row for row in table(name) if row["row"] == row_name)
         numbers = [abs(float(row[key])) for key in ("difference", "low", "high")]
         assert all(f"{number:.2f}" in text for number in numbers), (name, row_name)
+
+
+def test_the_frontier_is_printed_as_it_was_measured() -> None:
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    for name in ("frontier", "fast"):
+        full = float(table(name)[0]["gmacs"])
+        for row in table(name):
+            cost, oa = float(row["gmacs"]), f"{float(row['oa']):.2f} ± {float(row['std']):.2f}"
+            shown = (row["label"], ", ".join(by_seed(row)), f"{cost:.3g}", f"{100 * cost / full:.0f} %", oa)
+            assert f"| {' | '.join(shown)} |\n" in text
+    fast = table("fast")[1]
+    assert "{:.2f} points above the preset [{:.2f}, +{:.2f}]".format(
+        *(float(fast[key]) for key in ("difference", "low", "high"))
+    ) in " ".join(text.split())
 
 
 def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
