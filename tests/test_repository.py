@@ -125,10 +125,10 @@ def test_a_command_without_its_packages_says_so_in_one_line() -> None:
 
 
 def test_a_reader_that_leaves_ends_a_command_without_a_word() -> None:
-    """As ``python -m erkt describe | head -1`` does."""
+    """As ``python -m erkt params | head -0`` does."""
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "erkt", "describe", "--preset", "scenes"]
+    command = [sys.executable, "-m", "erkt", "params"]
     done = subprocess.run(command, cwd=ROOT, check=False, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
