@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from closure import ROOT
 from scipy import stats
 
@@ -106,16 +107,38 @@ def test_the_readme_prints_the_tables_numbers() -> None:
 
 def test_the_frontier_is_printed_as_it_was_measured() -> None:
     text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    text = text.partition("## Cheaper than the recipe")[2].partition("\n## ")[0]
+    wanted = []
     for name in ("frontier", "fast"):
         full = float(table(name)[0]["gmacs"])
         for row in table(name):
             cost, oa = float(row["gmacs"]), f"{float(row['oa']):.2f} ± {float(row['std']):.2f}"
             shown = (row["label"], ", ".join(by_seed(row)), f"{cost:.3g}", f"{100 * cost / full:.0f} %", oa)
-            assert f"| {' | '.join(shown)} |\n" in text
-    fast = table("fast")[1]
-    assert "{:.2f} points above the preset [{:.2f}, +{:.2f}]".format(
-        *(float(fast[key]) for key in ("difference", "low", "high"))
-    ) in " ".join(text.split())
+            wanted.append(f"| {' | '.join(shown)} |")
+    assert [line for line in text.splitlines() if line.startswith("|")][2:] == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("fast", "fast"), ("fast", "full")),
+        (("frontier", "small13"), ("frontier", "full")),
+        (("frontier", "small26"), ("frontier", "alone26")),
+        (("frontier", "small26"), ("table9", "dist")),
+    ],
+    ids="-".join,
+)
+def test_differences_that_the_text_has_are_those_of_the_tables(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    """By scipy's paired test."""
+    found, beside = (
+        next(by_seed(row) for row in table(name) if row["row"] == wanted) for name, wanted in (one, other)
+    )
+    paired = stats.ttest_rel([found[seed] for seed in found], [beside[seed] for seed in found])
+    low, high = paired.confidence_interval()
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert f"{(low + high) / 2:+.2f} [{low:+.2f}, {high:+.2f}]" in text
 
 
 def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
@@ -129,10 +152,16 @@ def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
     ).stdout.split()
     seen: dict[str, set[tuple[object, ...]]] = {}
     for ref in listed:
+        stages = yaml.load(show(records, f"{ref}:dvc.lock"), yaml.CSafeLoader)["stages"]
         for name in show(records, f"{ref}:metrics/evaluate").split()[2:]:
             seed = name.removesuffix(".json")
             lines = show(records, f"{ref}:metrics/predictions/{seed}.csv").splitlines()
-            ensemble = json.loads(show(records, f"{ref}:metrics/evaluate/{name}"))[1]["oa"]
-            seen.setdefault(seed, set()).add((ensemble, *(line.split(",")[0] for line in lines)))
+            teachers = [
+                stage["outs"][0]["md5"]
+                for cell, stage in stages.items()
+                if cell.startswith(f"train_teacher@{seed}-lite")
+            ]
+            assert len(teachers) == 3
+            seen.setdefault(seed, set()).add((*teachers, *(line.split(",")[0] for line in lines)))
     assert seen.keys() == {"0", "1", "2", "3", "4", "5"}
     assert all(len(found) == 1 for found in seen.values())
