@@ -112,7 +112,7 @@ def fit(
             parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
             _check_finite(parts["loss"], place)
             optimizer.zero_grad(set_to_none=True)
-            with statistics_kept(model):  # where activations are recomputed, this is a second forward pass
+            with statistics_kept(model):
                 parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
             optimizer.step()
             if average is not None:
@@ -188,7 +188,10 @@ def _losses(
     device = batch.images.device
     images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed: without a GPU it keeps, every time, the stack from which one was to be seeded.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = model(images)
     return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)

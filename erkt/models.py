@@ -40,10 +40,12 @@ class Classifier(nn.Module):
     """A network that takes images in [0, 1] and normalises them itself.
 
     So teachers and student may have different statistics and still share one view.
+    ``forgets_activations`` says that the backward pass computes them again (``erkt.recompute``).
     """
 
     mean: Tensor
     std: Tensor
+    forgets_activations = False
 
     def __init__(self, network: nn.Module, card: Card) -> None:
         super().__init__()

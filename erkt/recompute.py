@@ -25,11 +25,18 @@ def forget_activations(model: Classifier) -> None:
         raise ErktError(
             f"timm cannot compute the activations of {model.card.arch} again; set runtime.recompute: false"
         ) from None
+    model.forgets_activations = True
 
 
 @contextmanager
-def statistics_kept(model: nn.Module) -> Iterator[None]:
-    """Within the ``with`` block forward passes in training mode leave running statistics as they are."""
+def statistics_kept(model: Classifier) -> Iterator[None]:
+    """Within the ``with`` block a ``model`` that forgets its activations leaves running statistics as they are.
+
+    For the backward pass, which is then a second forward pass.
+    """
+    if not model.forgets_activations:
+        yield
+        return
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     norms = [module for module in model.modules() if isinstance(module, kinds)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]

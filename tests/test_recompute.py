@@ -73,6 +73,7 @@ def test_fewer_bytes_are_kept_for_the_backward_pass(arch: str) -> None:
 
 def test_statistics_stay_within_the_block_and_move_after_it() -> None:
     model = classifier().train()
+    model.forgets_activations = True
     images, before = (
         torch.rand(4, 3, 16, 16),
         {name: tensor.clone() for name, tensor in model.state_dict().items()},
@@ -82,6 +83,13 @@ def test_statistics_stay_within_the_block_and_move_after_it() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert inside.mean().abs() < 1e-5, "the batch's own statistics are used"
     model(images)
+    assert model.network.norm.num_batches_tracked == 1
+
+
+def test_a_network_that_keeps_its_activations_is_left_alone() -> None:
+    model = classifier().train()
+    with statistics_kept(model):
+        model(torch.rand(4, 3, 16, 16))
     assert model.network.norm.num_batches_tracked == 1
 
 

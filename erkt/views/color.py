@@ -6,6 +6,9 @@ operations, fused ones included. One exception: where 3 * H * W is no multiple o
 values of torchvision's own contrast unfused, and they may differ by a rounding.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,11 +25,30 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     which of them comes first, second and third. All three blend the image with a target: black, the mean of
     its grayscale, its grayscale.
     """
-    if images.device.type == "cpu" and images[0].numel() >= _LARGE:
-        _jitter_one_by_one(images, factors, order)
-    else:
+    if images.device.type != "cpu":
         _jitter_by_order(images, factors, order)
+        return images
+    with _one_thread():
+        if images[0].numel() >= _LARGE:
+            _jitter_one_by_one(images, factors, order)
+        else:
+            _jitter_by_order(images, factors, order)
     return images
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work with one thread within the ``with`` block: for operations so short that waking the others takes longer.
+
+    It also leaves the mean of an image to one thread; torch would share one large sum out among several and round
+    by their number.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _jitter_one_by_one(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
@@ -60,7 +82,7 @@ def _blend_in_turn(images: Tensor, shares: Tensor, kinds: list[int]) -> None:
             continue
         target = luma(images)
         if kind == 1:
-            target.copy_(_mean(target))
+            target.copy_(target.mean(dim=(1, 2, 3), keepdim=True))
         images.mul_(share).addcmul_(target, 1 - share).clamp_(0, 1)
 
 
@@ -81,12 +103,3 @@ def luma(images: Tensor) -> Tensor:
     """Return the luma of ``images`` (ITU-R BT.601 weights as torchvision rounds them), (B, 1, H, W)."""
     red, green, blue = images.unbind(dim=1)
     return (red * 0.2989).add_(green, alpha=0.587).add_(blue, alpha=0.114).unsqueeze_(1)
-
-
-def _mean(gray: Tensor) -> Tensor:
-    """Return the mean of each image, (B, 1, 1, 1) from (B, 1, H, W)."""
-    if len(gray) == 1:
-        # Torch shares one large sum out among its threads and rounds by their number; of several sums each
-        # is left to one thread.
-        return _mean(gray.expand(2, -1, -1, -1))[:1]
-    return gray.mean(dim=(1, 2, 3), keepdim=True)
