@@ -66,6 +66,14 @@ def test_the_aims_that_were_missed_are_named_with_their_figures() -> None:
     assert "{:.0%}, {:.0%} and {:.0%} at".format(*named).replace("%", " %") in " ".join(missed.split())
 
 
+def test_the_demos_time_and_accuracy_are_those_measured() -> None:
+    text = " ".join((ROOT / "docs/performance.md").read_text(encoding="utf-8").split())
+    now, before = read_json(ROOT / "metrics/demo-turns.json")["runs"]
+    assert f"it took {now['seconds']:.0f} s and {before['seconds']:.0f} s" in text
+    assert f"OA is {now['student']} and was {before['student']} %" in text
+    assert f"the ensemble's {now['ensemble']} and {before['ensemble']} %" in text
+
+
 def test_what_a_second_run_missed_is_said() -> None:
     text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
     (missed,) = (row for row in rows.read(ROOT / "metrics/bench-cpu-second.json") if not row.reached)

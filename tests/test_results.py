@@ -16,11 +16,15 @@ STUDENTS = {
     "fast": "full",
     "frontier": "full",
     "losses": "dist",
+    "precision": "fp32",
     "table7": "r10",
     "table9": "erkt",
     "views": "all",
 }
 """The tables of students, and the row to which each takes differences."""
+
+PRESETS = {"precision": "aid100-64-fast"}
+"""That of a table, where it is not aid100-64; the records of all lie together."""
 
 SEEDS = {"fast": {"3", "4", "5"}}
 """Those of a table, where they are not 0, 1, 2."""
@@ -42,7 +46,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(name: str) -> list[dict[str, str]]:
-    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    folder = ROOT / "results" / PRESETS.get(name, FOLDER.name)
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -125,6 +130,7 @@ def test_the_frontier_is_printed_as_it_was_measured() -> None:
         (("frontier", "small13"), ("frontier", "full")),
         (("frontier", "small26"), ("frontier", "alone26")),
         (("frontier", "small26"), ("table9", "dist")),
+        (("precision", "bf16"), ("precision", "fp32")),
     ],
     ids="-".join,
 )
