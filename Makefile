@@ -37,7 +37,7 @@ test-all: setup-all  ## run the long tests too: every kill, remotes over ssh and
 bench: setup  ## measure speed and memory as ratios, into metrics/bench-<device>.json
 	$(RUN) python -m pytest benchmarks --quiet
 
-bench-quick: setup  ## a few of them in three rounds and at small sizes, into .benchmarks/
+bench-quick: setup  ## a few of them in fewer rounds and at small sizes, into .benchmarks/
 	$(RUN) python -m pytest benchmarks --quiet --quick
 
 lint: setup  ## check style, format and types

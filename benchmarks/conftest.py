@@ -1,7 +1,7 @@
 """What the benchmarks share: where they run, how two things race, and the file and table of all rows.
 
 pytest benchmarks            all of them, into metrics/bench-<device>.json
-pytest benchmarks --quick    three rounds, small sizes, into .benchmarks/bench-<device>.json
+pytest benchmarks --quick    fewer rounds, small sizes, into .benchmarks/bench-<device>.json
 pytest benchmarks/test_memory.py --replace    these only, in their places in metrics/bench-<device>.json
 """
 
@@ -52,7 +52,7 @@ class Bench:
 
     @property
     def rounds(self) -> int:
-        """The number of rounds of each race."""
+        """The usual number of rounds of a race."""
         return QUICK_ROUNDS if self.quick else ROUNDS
 
     def add(self, name: str, against: str, ratios: Sequence[float], **facts: Any) -> Row:
@@ -68,7 +68,7 @@ _BENCH = pytest.StashKey[Bench]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the short version and that of some rows."""
-    parser.addoption("--quick", action="store_true", help="three rounds and small sizes")
+    parser.addoption("--quick", action="store_true", help="fewer rounds and small sizes")
     parser.addoption(
         "--replace", action="store_true", help="put what was measured anew into the file there is"
     )
@@ -118,7 +118,7 @@ def _begin_small() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def check_goals(bench: Bench) -> Iterator[None]:
-    """Fail a benchmark whose rows miss what they must reach; three short rounds prove nothing."""
+    """Fail a benchmark whose rows miss what they must reach; a few short rounds prove nothing."""
     before = len(bench.rows)
     yield
     for row in bench.rows[before:] if not bench.quick else ():

@@ -1,9 +1,9 @@
-"""`make demo` now and at an earlier commit, in turns, each time in a fresh clone and without an installation.
+"""`make demo` now and at an earlier commit, one after the other, each in a fresh clone and without an installation.
 
-    python -m benchmarks.demo COMMIT [--pairs 1] [--keep FOLDER]
+    python -m benchmarks.demo COMMIT [--keep FOLDER]
 
-Writes metrics/demo-turns.json: for every run its commit, seconds and OA; the ratio of each pair, above 1 where HEAD is
-faster. FOLDER gets the last clone of HEAD, with what its demo made.
+Adds a pair to metrics/demo-turns.json: of both runs the commit, seconds and OA, and their ratio, above 1 where HEAD is
+faster. Every other pair begins with COMMIT. FOLDER gets the clone of HEAD, with what its demo made.
 """
 
 import argparse
@@ -18,49 +18,55 @@ from typing import Any
 import cpuinfo
 import torch
 
-from erkt.files import read_json, write_json
+from erkt.files import read_json, read_records, write_json
 from stages import paths
 
 _FOUND = paths.METRICS / "demo-turns.json"
 
 
 def main() -> None:
-    """Run the pairs and write."""
+    """Run a pair and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commit")
-    parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    before, now = (_git("rev-parse", "--short=7", name) for name in (options.commit, "HEAD"))
-    runs: list[dict[str, Any]] = []
-    ratios: list[float] = []
+    if options.keep is not None and options.keep.exists():
+        parser.error(f"--keep {options.keep}: is there already; name a new folder")
+    try:
+        commits = {"before": _commit(options.commit), "now": _commit("HEAD")}
+    except subprocess.CalledProcessError:
+        parser.error(f"{options.commit}: no commit of this repository")
+    pairs = read_records(_FOUND) if _FOUND.exists() else []
+    order = ("before", "now") if len(pairs) % 2 else ("now", "before")
     with tempfile.TemporaryDirectory() as scratch:
-        for pair in range(options.pairs):
-            last = pair + 1 == options.pairs
-            kept = options.keep if last and options.keep else Path(scratch, f"now-{pair}")
-            runs += [_demo(now, kept), _demo(before, Path(scratch, f"before-{pair}"))]
-            ratios.append(round(runs[-1]["seconds"] / runs[-2]["seconds"], 3))
+        folders = {"before": Path(scratch, "before"), "now": options.keep or Path(scratch, "now")}
+        runs = {name: _demo(commits[name], folders[name]) for name in order}
+    ratio = round(runs["before"]["seconds"] / runs["now"]["seconds"], 3)
     cpu = cpuinfo.get_cpu_info().get("brand_raw", platform.machine())
     machine = {"cpu": cpu, "threads": torch.get_num_threads(), "torch": torch.__version__}
-    write_json(_FOUND, {"ratios": ratios, "runs": runs} | machine)
+    pairs.append({"ratio": ratio, "now": runs["now"], "before": runs["before"]} | machine)
+    write_json(_FOUND, pairs)
     print(_FOUND.read_text(encoding="utf-8"))
 
 
 def _demo(commit: str, folder: Path) -> dict[str, Any]:
-    _git("clone", "--quiet", ".", str(folder))
-    _git("-C", str(folder), "checkout", "--quiet", commit)
+    subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+    subprocess.run(["git", "-C", folder, "checkout", "--quiet", commit], check=True)
     started = time.perf_counter()
-    command = ["make", f"PY={sys.executable}", "demo"]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        ["make", f"PY={sys.executable}", "demo"], cwd=folder, check=False, stdout=sys.stderr
+    )
+    if done.returncode:
+        sys.exit(f"make demo failed at {commit}, after what is above; nothing is written")
     seconds = round(time.perf_counter() - started, 1)
     summary = read_json(folder / paths.SUMMARY)
     oa = {name: round(summary[name]["oa"]["mean"], 2) for name in ("student", "ensemble")}
     return {"commit": commit, "seconds": seconds} | oa
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+def _commit(name: str) -> str:
+    command = ["git", "rev-parse", "--verify", "--quiet", "--short=7", f"{name}^{{commit}}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -69,6 +69,14 @@ def test_pixels_are_the_same_in_every_batch_size_order_and_number_of_threads(
             assert torch.equal(ours, theirs), (threads, batch_size)
 
 
+def test_rendering_leaves_the_number_of_threads_as_it_was() -> None:
+    images, view = sample_images(12, 128), make(12, 128)
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        whole(view, images)
+        assert torch.get_num_threads() == threads
+
+
 def test_a_single_image_has_the_pixels_it_has_in_a_batch() -> None:
     # Left to itself torch shares the one mean of an image of this size out among its threads.
     images, rows = sample_images(12, 256), draw(0, 0, 12, 256, TABLE_1)

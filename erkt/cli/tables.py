@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
     for name in options.names or names_in(paths.EXPERIMENTS):
         plan = find_plan(name)
         for preset in options.preset or names_in(paths.PRESETS):
-            own = any(run.name.startswith(f"{name}-{preset}-") for run in runs)
+            own = any(run.name.startswith(f"{name}-{preset}-{row}-") for run in runs for row in plan.rows)
             for quick in (False, True):
                 path = table_path(name, preset, quick=quick)
                 if (own or path.exists()) and make_table(name, plan, preset, runs, quick=quick):
