@@ -78,12 +78,12 @@ def test_the_demos_time_and_accuracy_are_those_measured() -> None:
     assert "student's OA is {}, was {} %; the ensemble's {}, was {} %".format(*accuracies) in text
 
 
-def test_every_must_on_a_cpu_is_reached_or_named_as_missed() -> None:
+def test_every_must_on_a_cpu_is_reached_but_one_that_is_named() -> None:
+    """No other may be missed, and once that one is reached this test has to ask for all."""
+    (missed,) = (row for row in rows.read(ROOT / "metrics/bench-cpu.json") if not row.reached)
+    assert (missed.name, missed.size, missed.goal) == ("step", 128, 0.95)
     text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    missed = [row for row in rows.read(ROOT / "metrics/bench-cpu.json") if not row.reached]
-    for row in missed:
-        assert f"`{row.name}` {row.goal} at {row.size} px, a must* ({row.ratio})" in text
-    assert len(missed) == len(re.findall(r", a must\*", text))
+    assert f"`step` 0.95 at 128 px, a must* ({missed.ratio})" in text
 
 
 def test_the_library_imports_without_dvc_and_mlflow() -> None:
