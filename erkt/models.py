@@ -40,7 +40,7 @@ class Classifier(nn.Module):
     """A network that takes images in [0, 1] and normalises them itself.
 
     So teachers and student may have different statistics and still share one view.
-    ``forgets_activations`` says that the backward pass computes them again (``erkt.recompute``).
+    ``forgets_activations`` says that the backward pass computes activations again (``erkt.recompute``).
     """
 
     mean: Tensor

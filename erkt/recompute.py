@@ -32,7 +32,7 @@ def forget_activations(model: Classifier) -> None:
 def statistics_kept(model: Classifier) -> Iterator[None]:
     """Within the ``with`` block a ``model`` that forgets its activations leaves running statistics as they are.
 
-    For the backward pass, which is then a second forward pass.
+    This is for the backward pass, which is a second forward pass then. For other models nothing happens.
     """
     if not model.forgets_activations:
         yield

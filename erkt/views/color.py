@@ -6,13 +6,12 @@ operations, fused ones included. One exception: where 3 * H * W is no multiple o
 values of torchvision's own contrast unfused, and they may differ by a rounding.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from erkt.views.threads import one_thread
 
 _LARGE = 2**15
 """Values of an image (3 x 105 x 105) from which on a CPU jitters images faster one by one."""
@@ -28,27 +27,13 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     if images.device.type != "cpu":
         _jitter_by_order(images, factors, order)
         return images
-    with _one_thread():
+    # One thread also for the mean of an image: torch would share a large sum out among several and round by their number.
+    with one_thread():
         if images[0].numel() >= _LARGE:
             _jitter_one_by_one(images, factors, order)
         else:
             _jitter_by_order(images, factors, order)
     return images
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Work with one thread within the ``with`` block: for operations so short that waking the others takes longer.
-
-    It also leaves the mean of an image to one thread; torch would share one large sum out among several and round
-    by their number.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _jitter_one_by_one(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
