@@ -1,6 +1,7 @@
 """What every stage shares: coordinates, params, progress, tracking, metrics, and errors in one line."""
 
 import argparse
+import gc
 import os
 import platform
 import re
@@ -221,6 +222,8 @@ def _tracked(main: Callable[[Job], str], job: Job) -> str:
         environment=job.environment,
         warn=job.warn,
     ) as job.run:
+        gc.freeze()  # what is imported by now stays: no collection need look at it
+        gc.enable()
         try:
             line = main(job)
         finally:

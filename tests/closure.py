@@ -24,6 +24,7 @@ NEUTRAL = {
     "erkt/tracking_run.py",
     "erkt/tracking_store.py",
     "erkt/yaml_file.py",
+    "stages/__init__.py",
     "stages/cells.py",
     "stages/common.py",
     "stages/declared.py",
