@@ -78,12 +78,8 @@ def test_the_demos_time_and_accuracy_are_those_measured() -> None:
     assert "student's OA is {}, was {} %; the ensemble's {}, was {} %".format(*accuracies) in text
 
 
-def test_every_must_on_a_cpu_is_reached_but_one_that_is_named() -> None:
-    """No other may be missed, and once that one is reached this test has to ask for all."""
-    (missed,) = (row for row in rows.read(ROOT / "metrics/bench-cpu.json") if not row.reached)
-    assert (missed.name, missed.size, missed.goal) == ("step", 128, 0.95)
-    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert f"`step` 0.95 at 128 px, a must* ({missed.ratio})" in text
+def test_every_must_on_a_cpu_is_reached() -> None:
+    assert [row.name for row in rows.read(ROOT / "metrics/bench-cpu.json") if not row.reached] == []
 
 
 def test_the_library_imports_without_dvc_and_mlflow() -> None:
