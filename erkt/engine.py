@@ -188,7 +188,7 @@ def _losses(
     device = batch.images.device
     images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # torch.manual_seed does the same, but where there is no GPU it formats a stack trace at every call.
+        # torch.manual_seed would do, but where there is no GPU it formats a stack trace at every call.
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)

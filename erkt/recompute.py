@@ -32,7 +32,7 @@ def forget_activations(model: Classifier) -> None:
 def statistics_kept(model: Classifier) -> Iterator[None]:
     """Within the ``with`` block a ``model`` that forgets its activations leaves running statistics as they are.
 
-    This is for the backward pass, which is a second forward pass then. For other models nothing happens.
+    For the backward pass, which then computes the forward pass again. For other models nothing happens.
     """
     if not model.forgets_activations:
         yield

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-# Importing torch, timm and MLflow makes a million objects that stay. Python would look through them for garbage
-# again and again, which takes much of a short stage's time; ``common`` lets it look once all are imported.
+# Importing torch, timm and MLflow creates very many objects, and nearly all of them stay. Going through them again and
+# again takes the garbage collector much of a short stage's time, so it is off until all is imported (``common``).
 if sys.argv[0] == "-m":  # so it is, by Python's manual, while `python -m stages.<stage>` looks for its module
     gc.disable()

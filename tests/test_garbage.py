@@ -1,4 +1,4 @@
-"""Python looks for garbage while a stage works, not while it imports; elsewhere nothing of this is noticed."""
+"""The garbage collector is off while a stage imports, on while it works, and on in whatever else imports stages."""
 
 import subprocess
 import sys
@@ -22,14 +22,14 @@ if __name__ == "__main__":
 """
 
 
-def test_a_stage_looks_for_garbage_once_it_works(tmp_path: Path) -> None:
+def test_the_collector_is_on_from_when_a_stage_works(tmp_path: Path) -> None:
     clone = Clone(tmp_path)
     (tmp_path / "stages/download.py").write_text(PROBE, encoding="utf-8")
     done = clone.python("-m", "stages.download")
     assert done.stdout.splitlines()[:2] == ["imported False", "at work True True"], done.stderr
 
 
-def test_who_imports_the_stages_keeps_the_collector() -> None:
+def test_the_collector_stays_on_in_other_programs() -> None:
     script = "import gc, stages.common; print(gc.isenabled(), gc.get_freeze_count())"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

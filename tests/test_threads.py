@@ -1,14 +1,15 @@
-"""One thread for short operations: in this block, in this thread of the program, and nowhere else."""
+"""One thread for short operations: in this block and in this thread of the program, and nowhere else."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
-from views_settings import EVERYTHING, sample_images
+from made import RECIPE, batches, classifier
 
-from erkt.views.apply import apply_before_cutmix
-from erkt.views.draws import draw
+from erkt.engine import fit
+from erkt.losses.supervised import Supervised
 from erkt.views.threads import one_thread
 
 
@@ -44,9 +45,9 @@ def test_it_holds_in_a_new_thread_of_the_program_and_only_there() -> None:
         assert pool.submit(torch.get_num_threads).result() == 2
 
 
-def test_views_leave_torchs_own_switch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would make oneDNN forget the code it has compiled for a network."""
-    images = sample_images(4, 64)
-    rows = draw(0, 0, 4, 64, EVERYTHING)
-    monkeypatch.setattr(torch, "set_num_threads", None)
-    apply_before_cutmix(images, rows, EVERYTHING)
+def test_no_step_of_training_uses_torchs_own_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would make oneDNN forget what it has compiled for a network."""
+    calls: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    assert len(list(fit(classifier(), batches(), Supervised(), replace(RECIPE, epochs=2), 0))) == 2
+    assert calls == []

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from erkt.doctor.findings import Finding, note, ok
@@ -31,19 +32,20 @@ def look(arch: str, side: int, device: str) -> Steps:
     import torch
 
     from erkt.timing import in_turns
+    from erkt.views.threads import one_thread
 
     network = timm.create_model(arch.partition(".")[0], num_classes=10).train()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
     images = torch.rand(_IMAGES, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     threads = torch.get_num_threads()
 
-    def step(*, half: bool = False, using: int = threads) -> Callable[[], None]:
+    def step(*, half: bool = False, alone: bool = False) -> Callable[[], None]:
         def run() -> None:
-            torch.set_num_threads(using)
-            with torch.autocast(device, torch.bfloat16, enabled=half):
-                loss = network(images).float().square().mean()
-            network.zero_grad()
-            loss.backward()
+            with one_thread() if alone else nullcontext():
+                with torch.autocast(device, torch.bfloat16, enabled=half):
+                    loss = network(images).float().square().mean()
+                network.zero_grad()
+                loss.backward()
             if device == "cuda":
                 torch.cuda.synchronize()
 
@@ -51,11 +53,8 @@ def look(arch: str, side: int, device: str) -> Steps:
 
     calls = {"fp32": step(), "bf16": step(half=True)}
     if device == "cpu" and threads > 1:
-        calls["one"] = step(using=1)
-    try:
-        seconds = {name: statistics.median(each) for name, each in in_turns(calls, _ROUNDS).items()}
-    finally:
-        torch.set_num_threads(threads)
+        calls["one"] = step(alone=True)
+    seconds = {name: statistics.median(each) for name, each in in_turns(calls, _ROUNDS).items()}
     return Steps(device, threads, seconds["fp32"], seconds["bf16"], seconds.get("one"))
 
 

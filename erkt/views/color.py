@@ -27,7 +27,8 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     if images.device.type != "cpu":
         _jitter_by_order(images, factors, order)
         return images
-    # One thread also for the mean of an image: torch would share a large sum out among several and round by their number.
+    # One thread also for the sake of bits: torch would split the sum over a large image among its threads, and
+    # the rounding would depend on how many there are.
     with one_thread():
         if images[0].numel() >= _LARGE:
             _jitter_one_by_one(images, factors, order)

@@ -10,10 +10,10 @@ from threadpoolctl import ThreadpoolController
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within the ``with`` block torch works with one thread on a CPU, where it is built with OpenMP.
+    """Within the ``with`` block torch's own loops on a CPU run on one thread, where torch is built with OpenMP.
 
-    It holds for the calling thread alone. Not ``torch.set_num_threads``: that makes oneDNN forget the code it has
-    compiled for a network, and the next step compiles it again (some 2 % of a step at 128 px).
+    With the OpenMP of GNU, LLVM and Intel this holds for the calling thread alone. Not ``torch.set_num_threads``:
+    that makes oneDNN forget what it has compiled for a network, and the next step compiles it again.
     """
     torch.get_num_threads()  # in a new thread torch sets the number at the first call: let it, before the limit
     with _openmp().limit(limits=1):
@@ -22,5 +22,8 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def _openmp() -> ThreadpoolController:
-    """Return the handle of OpenMP: found once, a search among all loaded libraries takes milliseconds."""
+    """Return the controller of all OpenMP libraries that are loaded, torch's among them.
+
+    Found once: the search takes milliseconds.
+    """
     return ThreadpoolController().select(user_api="openmp")
