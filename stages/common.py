@@ -222,7 +222,7 @@ def _tracked(main: Callable[[Job], str], job: Job) -> str:
         environment=job.environment,
         warn=job.warn,
     ) as job.run:
-        gc.freeze()  # what there is by now are modules, nearly all of it, and stays: no collection need look at it
+        gc.freeze()  # nearly all there is by now belongs to modules and stays: no collection need look at it
         gc.enable()
         try:
             line = main(job)
