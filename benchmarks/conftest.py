@@ -24,11 +24,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import paper
 from benchmarks.goals import goal_of
 from benchmarks.rows import Row, read, replaced, row_of, table, write
-from erkt.device import choose
+from erkt.evaluation.timing import in_turns
 from erkt.params.runtime import Runtime
-from erkt.schema import build
-from erkt.timing import in_turns
-from stages import paths
+from erkt.params.schema import build
+from erkt.pipeline import paths
+from erkt.training.device import choose
 
 ROUNDS, QUICK_ROUNDS = 7, 3
 Race = Callable[..., dict[str, list[float]]]

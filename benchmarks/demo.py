@@ -18,8 +18,8 @@ from typing import Any
 import cpuinfo
 import torch
 
-from erkt.files import read_json, read_records, write_json
-from stages import paths
+from erkt.files.json_file import read_json, read_records, write_json
+from erkt.pipeline import paths
 
 _FOUND = paths.METRICS / "demo-turns.json"
 

@@ -19,19 +19,19 @@ import numpy as np
 import torch
 
 from benchmarks import paper
-from erkt.batches import ViewBatches
-from erkt.cache.reader import CachedTeachers
-from erkt.cache.writer import block_logits
-from erkt.checkpoints import FolderCheckpoints
 from erkt.data.images import Subset
-from erkt.device import choose
-from erkt.engine import fit
-from erkt.inference import predict
+from erkt.inflight.checkpoints import FolderCheckpoints
+from erkt.inflight.stopping import Stop, Stopped
 from erkt.losses.supervised import Supervised
+from erkt.networks.inference import predict
+from erkt.networks.recompute import forget_activations
 from erkt.params.runtime import Runtime
-from erkt.recompute import forget_activations
-from erkt.schema import build
-from erkt.stopping import Stop, Stopped
+from erkt.params.schema import build
+from erkt.teachers.reader import CachedTeachers
+from erkt.teachers.writer import block_logits
+from erkt.training.device import choose
+from erkt.training.engine import fit
+from erkt.views.batches import ViewBatches
 
 KINDS = ("train", "cache", "distill", "evaluate")
 _STEPS, _TRAIN_SHARE, _TESTED, _SECONDS = 4, 5, 600, 0.005
@@ -102,7 +102,7 @@ def _work(options: argparse.Namespace, scratch: Path) -> None:
         teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if distills else None
         objective = paper.objective() if distills else Supervised()
         recipe = replace(paper.recipe(), precision=options.precision)
-        list(fit(network, data, objective, recipe, 0, teach, checkpoints=checkpoints))
+        list(fit(network, data, objective, recipe=recipe, seed=0, teach=teach, checkpoints=checkpoints))
 
 
 def _images(folder: Path) -> Subset:

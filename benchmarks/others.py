@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from erkt.params.views import Views
+from erkt.params.views import ViewSettings
 
 
 def dist(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
@@ -15,7 +15,7 @@ def dist(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
     return 2 * (1 - _correlation(p, q).mean()) + 2 * (1 - _correlation(p.T, q.T).mean())
 
 
-def torchvision_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
+def torchvision_chain(settings: ViewSettings, side: int) -> Callable[[Tensor], Tensor]:
     """Return Table 1 up to CutMix as torchvision has it, on one uint8 image (3, H, W); float32 in [0, 1]."""
     jitter, erasing, crop = settings.color_jitter, settings.erasing, settings.resized_crop
     if jitter.p < 1 or settings.rotation.p < 1:
@@ -41,7 +41,7 @@ def torchvision_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
     )
 
 
-def kornia_chain(settings: Views, side: int) -> Callable[[Tensor], Tensor]:
+def kornia_chain(settings: ViewSettings, side: int) -> Callable[[Tensor], Tensor]:
     """Return Table 1 as kornia has it, on a batch of float32 images (B, 3, H, W) in [0, 1].
 
     Its erasing fills with one value; its resized crop goes straight to the full side, of all images or none.

@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from erkt import models
-from erkt.batches import ViewBatches
-from erkt.cache.online import OnlineTeachers
 from erkt.data.images import Subset
+from erkt.files.yaml_file import read_yaml
 from erkt.losses.objective import Objective
-from erkt.models import Classifier
+from erkt.networks import models
+from erkt.networks.models import Classifier
 from erkt.params.distill import Distill
 from erkt.params.network import Network, Weights
 from erkt.params.recipe import Recipe
-from erkt.params.views import Views
-from erkt.schema import build
+from erkt.params.schema import build
+from erkt.params.views import ViewSettings
+from erkt.pipeline import paths
 from erkt.seeds import stream
-from erkt.yaml_file import read_yaml
-from stages import paths
+from erkt.teachers.online import OnlineTeachers
+from erkt.views.batches import ViewBatches
 
 PARAMS: dict[str, Any] = read_yaml(paths.PRESETS / "nwpu45-tr10.yaml")
 TEACHERS = {name: own["network"]["arch"] for name, own in PARAMS["teachers"].items()}
@@ -27,9 +27,9 @@ CLASSES = tuple(f"class {number:02}" for number in range(45))
 BATCH: int = PARAMS["distill"]["recipe"]["batch_size"]
 
 
-def views() -> Views:
+def views() -> ViewSettings:
     """Return Table 1."""
-    return build(Views, PARAMS["vsm"], "vsm")
+    return build(ViewSettings, PARAMS["vsm"], "vsm")
 
 
 def objective() -> Objective:

@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.goals import Goal
 from erkt.errors import ErktError
-from erkt.experiments.comparison import markdown
-from erkt.files import read_records, write_json
+from erkt.files.json_file import read_records, write_json
+from erkt.pipeline.experiments.comparison import markdown
 
 
 @dataclass(frozen=True)

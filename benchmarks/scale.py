@@ -9,9 +9,9 @@ import statistics
 from typing import Any
 
 from benchmarks import paper
-from erkt.experiments.comparison import markdown
-from erkt.files import read_json
-from stages import paths
+from erkt.files.json_file import read_json
+from erkt.pipeline import paths
+from erkt.pipeline.experiments.comparison import markdown
 
 IMAGES, SIDE, CLASSES, TEACHERS, DEVICES = 1_000_000, 256, len(paper.CLASSES), 10, 64
 EPOCHS, FEW_VIEWS, BLOCK = 600, 20, 100

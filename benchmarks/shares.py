@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from benchmarks import paper
-from erkt.files import write_json
-from stages import paths
+from erkt.files.json_file import write_json
+from erkt.pipeline import paths
 
 SIDES = (64, 128, 256)
 _OPERATIONS = ("jitter", "rotate_and_flip", "grayscale", "autocontrast", "erase", "resized_crop", "cutmix")

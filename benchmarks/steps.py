@@ -14,11 +14,11 @@ import torch
 
 from benchmarks import paper
 from benchmarks.test_training import epoch
-from erkt.cache.reader import CachedTeachers
-from erkt.device import choose
+from erkt.networks.recompute import forget_activations
 from erkt.params.runtime import Runtime
-from erkt.recompute import forget_activations
-from erkt.schema import build
+from erkt.params.schema import build
+from erkt.teachers.reader import CachedTeachers
+from erkt.training.device import choose
 
 _BATCHES, _EPOCHS = 2, 3
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from benchmarks import paper
 from benchmarks.conftest import Bench, Race
-from erkt.export import to_onnx
-from erkt.models import Classifier
-from erkt.onnx_teacher import session
+from erkt.networks.models import Classifier
+from erkt.networks.onnx_export import to_onnx
+from erkt.networks.onnx_teacher import session
 
 SIDE = 256
 _Call = Callable[[], object]

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
+from erkt.pipeline.declared import outputs
 
 from benchmarks import paper
 from benchmarks.conftest import Bench
-from stages.cells import all_cells
-from stages.declared import outputs
+from erkt.pipeline.cells import all_cells
 
 LIMIT = 5.0
 
@@ -22,7 +22,7 @@ def test_noop(bench: Bench, tmp_path: Path) -> None:
     if bench.quick:
         pytest.skip("the short version makes no large pipeline")
     pytest.importorskip("dvc")
-    from pipeline import Clone
+    from clone import Clone
 
     clone = Clone(tmp_path)
     clone.params = paper.PARAMS

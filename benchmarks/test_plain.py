@@ -19,7 +19,7 @@ from benchmarks import others, paper
 from benchmarks.conftest import Bench, Race
 from benchmarks.test_training import cached_teachers, epoch
 from erkt.data.images import Subset
-from erkt.data.scenes import CLASSES, render
+from erkt.scenes import CLASSES, render
 
 BATCHES = {"cpu": 4, "cuda": 40}
 WORKERS = {"cpu": os.cpu_count() or 1, "cuda": 16}

@@ -11,14 +11,14 @@ import torch
 
 from benchmarks import paper
 from benchmarks.conftest import Bench, Race
-from erkt.batches import ViewBatches
-from erkt.cache.online import OnlineTeachers
-from erkt.cache.reader import CachedTeachers
-from erkt.cache.writer import block_logits
-from erkt.engine import Teach, fit
-from erkt.models import Classifier
-from erkt.onnx_teacher import OnnxTeacher
+from erkt.networks.models import Classifier
+from erkt.networks.onnx_teacher import OnnxTeacher
 from erkt.progress import Progress
+from erkt.teachers.online import OnlineTeachers
+from erkt.teachers.reader import CachedTeachers
+from erkt.teachers.writer import block_logits
+from erkt.training.engine import Teach, fit
+from erkt.views.batches import ViewBatches
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -121,9 +121,9 @@ def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
             student,
             data,
             paper.objective(),
-            paper.recipe(),
-            0,
-            teach,
+            recipe=paper.recipe(),
+            seed=0,
+            teach=teach,
             on_step=lambda done, _: shown.update(done),
         )
         list(steps)

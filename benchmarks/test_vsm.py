@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from benchmarks import paper
 from benchmarks.conftest import Bench, Race
 from benchmarks.others import kornia_chain, torchvision_chain
-from erkt.batches import ViewBatches
+from erkt.views.batches import ViewBatches
 
 WORKERS = {"cpu": os.cpu_count() or 1, "cuda": 16}
 _BATCHES = 40  # of an epoch, so that the first one's wait does not count

@@ -23,19 +23,20 @@ from PIL import Image
 
 from benchmarks import paper
 from benchmarks.test_training import cached_teachers, epoch
-from erkt.cache.writer import block_logits
 from erkt.data.index import Row, read_index, write_index
 from erkt.data.prepare import decode
-from erkt.data.scenes import CLASSES, render
-from erkt.device import choose
-from erkt.engine import fit
-from erkt.files import sha256_file, write_json
+from erkt.files.digests import sha256_file
+from erkt.files.json_file import write_json
 from erkt.losses.supervised import Supervised
 from erkt.params.prepare import Prepare
 from erkt.params.runtime import Runtime
-from erkt.schema import build
+from erkt.params.schema import build
+from erkt.pipeline import paths
+from erkt.scenes import CLASSES, render
+from erkt.teachers.writer import block_logits
+from erkt.training.device import choose
+from erkt.training.engine import fit
 from erkt.views.view import View
-from stages import paths
 
 _IMAGES, _SIDE, _FILE, _TIMES = 1_000_000, 256, 500_000_000, 3
 
@@ -100,8 +101,10 @@ def _networks(device: torch.device) -> dict[str, Any]:
         caching[name] = len(subset) / _seconds(lambda member=member: block_logits(member, large, [0]), device)
     for name, arch in paper.TEACHERS.items():
         teacher = paper.network(arch, _SIDE, device)
-        list(fit(teacher, data, Supervised(), paper.recipe(), 0))
-        seconds = _seconds(lambda net=teacher: list(fit(net, data, Supervised(), paper.recipe(), 0)), device)
+        list(fit(teacher, data, Supervised(), recipe=paper.recipe(), seed=0))
+        seconds = _seconds(
+            lambda net=teacher: list(fit(net, data, Supervised(), recipe=paper.recipe(), seed=0)), device
+        )
         training_teachers[name] = len(subset) / seconds
     student = paper.network(paper.STUDENT, _SIDE, device)
     cached = cached_teachers(teachers, data)

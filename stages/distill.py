@@ -1,58 +1,55 @@
 """distill: the student, from the teachers' cached logits or with the teachers beside it (Algorithm 1)."""
 
-from erkt import models, teaching
-from erkt.batches import ViewBatches
-from erkt.data.images import open_images
-from erkt.data.lists import read_list
-from erkt.device import choose
-from erkt.engine import fit
-from erkt.files import sha256_file
-from erkt.inference import validation
+from erkt.data.images import open_parts
 from erkt.losses.objective import Objective
+from erkt.networks import models
+from erkt.networks.inference import validation
+from erkt.networks.recompute import forget_activations
 from erkt.params.cache import Cache
 from erkt.params.distill import Distill
 from erkt.params.network import Network
-from erkt.params.views import Views
-from erkt.recompute import forget_activations
+from erkt.params.views import ViewSettings
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
+from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.seeds import derive
-from erkt.tables import write_csv
-from stages import paths
-from stages.common import Job, run
-from stages.gathered import keep_teachers_and_views
+from erkt.teachers.teaching import Source, open_teachers
+from erkt.training.device import choose
+from erkt.training.engine import fit
+from erkt.views.batches import ViewBatches
 
 
 def main(job: Job) -> str:
     """Train the student; the last epoch's is the result."""
     settings, cache = job.settings("distill", Distill), job.settings("cache", Cache)
-    seed, device = derive(job.seed, "student"), choose(job.runtime)
-    images, train_list = open_images(paths.PREPARED), paths.split_list(job.seed, "train")
-    train = images.subset(read_list(train_list))
-    val = images.subset(read_list(paths.split_list(job.seed, "val")))
+    network, views = job.settings("student", Network), job.settings("vsm", ViewSettings)
+    seed, device, recipe = derive(job.seed, "student"), choose(job.runtime), settings.recipe
+    train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))
 
-    model = models.build(job.settings("student", Network), images.classes, images.side, seed, job.environment)
+    model = models.build(network, train.classes, train.side, seed, job.environment)
     if job.runtime.recompute:
         forget_activations(model)
-    views, recipe, objective = job.settings("vsm", Views), settings.recipe, Objective(settings)
-    count = len(cache.views) or recipe.epochs
     if views.erasing.fill not in ("black", model.card.mean):
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
-    data = ViewBatches(train, views, job.seed, count, recipe.batch_size, device)
-    teach = None
-    if objective.needs_teacher:
-        teachers = paths.views(job.seed), paths.teachers(job.seed)
-        source = teaching.Source(*teachers, images.sha256, sha256_file(train_list))
-        teach = teaching.open_teachers(source, data, cache, job.warn)
-    check = validation(model, val, job.runtime.inference_batch, device)
-    steps, kept, economy = job.progress("steps"), job.checkpoints, settings.economy
-    epochs = fit(model, data, objective, recipe, seed, teach, check, steps, kept, economy)
-    rows = job.follow(epochs)
-
+    count = len(cache.views) or recipe.epochs
+    data = ViewBatches(train, views, seed=job.seed, views=count, batch_size=recipe.batch_size, device=device)
+    objective = Objective(settings)
+    source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
+    epochs = fit(
+        model,
+        data,
+        objective,
+        recipe=recipe,
+        seed=seed,
+        teach=open_teachers(source, data, cache, job.warn) if objective.needs_teacher else None,
+        validate=validation(model, val, job.runtime.inference_batch, device),
+        on_step=job.progress("steps"),
+        checkpoints=job.checkpoints,
+        economy=settings.economy,
+    )
+    line = job.write_curve(paths.curves(job.seed, "student"), epochs)
     models.save_folder(model, paths.student(job.seed))
-    write_csv(paths.curves(f"{job.label}-student"), rows)
-    job.run.artifact(paths.curves(f"{job.label}-student"))
-    job.note(rows[-1])
-    return ", ".join(f"{key} {value:.4g}" for key, value in rows[-1].items())
+    return line
 
 
-if __name__ == "__main__":
-    run(main, ["seed"], keep_teachers_and_views, long=True)
+STAGE = Stage(main, tidy=keep_teachers_and_views, long=True)

@@ -2,8 +2,8 @@
 
 from erkt.data import sources
 from erkt.params.dataset import Dataset
-from stages import paths
-from stages.common import Job, run
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
 
 
 def main(job: Job) -> str:
@@ -16,5 +16,4 @@ def main(job: Job) -> str:
     return "; ".join([line, *facts.get("remarks", ())])
 
 
-if __name__ == "__main__":
-    run(main)
+STAGE = Stage(main)

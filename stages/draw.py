@@ -1,41 +1,45 @@
 """draw: pictures of what the student confuses, how sure it is, where it looks, and what it learned from."""
 
-from erkt import gallery, models
-from erkt.batches import ViewBatches
 from erkt.data.images import open_images
 from erkt.data.lists import read_list
-from erkt.device import choose
-from erkt.exhibits import Predictions
-from erkt.files import read_json
-from erkt.params.views import Views
-from erkt.tables import write_csv
-from stages import paths
-from stages.common import Job, run
-from stages.gathered import keep_teachers
+from erkt.evaluation.predictions import Predictions
+from erkt.evaluation.robustness import read_rows
+from erkt.figures import run_figures
+from erkt.figures.robustness import robustness_figure
+from erkt.files.csv_file import write_csv
+from erkt.files.json_file import read_json
+from erkt.networks.models import load_folder
+from erkt.params.views import ViewSettings
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
+from erkt.pipeline.tidy import keep_teachers
+from erkt.training.device import choose
+from erkt.views.batches import ViewBatches
 
 
 def main(job: Job) -> str:
     """Draw every figure; the test images are those that the stored predictions name."""
-    images, folder = open_images(paths.PREPARED), paths.figures(job.label)
-    classes, device, batch = images.classes, choose(job.runtime), job.runtime.inference_batch
-    predicted = Predictions.load(paths.predictions(job.label), classes)
-    test = images.subset(list(zip(predicted.keys, predicted.labels.tolist(), strict=True)))
+    images, folder, device = open_images(paths.PREPARED), paths.figures(job.seed), choose(job.runtime)
+    predicted = Predictions.load(paths.predictions(job.seed), images.classes)
+    test = images.subset(predicted.listed())
     train = images.subset(read_list(paths.split_list(job.seed, "train")))
-    student = models.load_folder(paths.student(job.seed), classes)
+    student = load_folder(paths.student(job.seed), images.classes)
     weights = read_json(paths.ensemble(job.seed))["weights"]
-    teachers = {name: models.load_folder(paths.teachers(job.seed) / name, classes) for name in weights}
+    teachers = {name: load_folder(paths.teacher(job.seed, name), images.classes) for name in weights}
 
-    confused = gallery.draw_predictions(folder, predicted, classes)
-    gallery.draw_samples(folder, test, confused)
-    overlap = gallery.draw_features(folder, student, test, job.seed, batch, device)
-    gallery.draw_heat(folder, test, predicted, student, teachers, weights)
-    views = ViewBatches(train, job.settings("vsm", Views), job.seed, 1, gallery.BATCH, device)
-    gallery.draw_views(folder, views)
+    confused = run_figures.draw_predictions(folder, predicted, images.classes)
+    run_figures.draw_samples(folder, test, confused)
+    overlap = run_figures.draw_features(folder, student, test, job.seed, device)
+    run_figures.draw_heat(folder, test, predicted, student, teachers, weights)
+    views = job.settings("vsm", ViewSettings)
+    run_figures.draw_views(
+        folder, ViewBatches(train, views, seed=job.seed, views=1, batch_size=run_figures.BATCH, device=device)
+    )
+    robustness_figure(folder / "robustness.png", read_rows(paths.robustness(job.seed)))
     nothing = {"confused": ("true", "predicted", "images", "percent"), "overlap": ("one", "other", "percent")}
-    for name, rows in (("confused", confused), ("overlap", overlap)):
-        write_csv(paths.pairs(name, job.label), rows or [dict.fromkeys(nothing[name])])
+    write_csv(paths.confused(job.seed), confused or [dict.fromkeys(nothing["confused"])])
+    write_csv(paths.overlap(job.seed), overlap or [dict.fromkeys(nothing["overlap"])])
     return f"{len(confused)} confused pairs of classes, {len(overlap)} that overlap"
 
 
-if __name__ == "__main__":
-    run(main, ["seed"], keep_teachers)
+STAGE = Stage(main, tidy=keep_teachers)

@@ -1,31 +1,29 @@
 """evaluate_teacher: one teacher on the test list."""
 
-from erkt import artifacts, logits, metrics, models
-from erkt.data.images import open_images
-from erkt.data.lists import read_list
-from erkt.device import choose
-from erkt.evaluation import headline
-from erkt.files import sha256_file
-from erkt.inference import predict
-from stages import paths
-from stages.common import Job, run
+from erkt.data.images import open_parts
+from erkt.evaluation import metrics
+from erkt.evaluation.against_ensemble import headline
+from erkt.files.artifacts import WEIGHTS
+from erkt.files.digests import sha256_file
+from erkt.networks import logits, models
+from erkt.networks.inference import predict
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
+from erkt.training.device import choose
 
 
 def main(job: Job) -> str:
     """Keep the teacher's test logits, which the ensemble mixes, and its metrics."""
-    name, test_list = job.cell["teacher"], paths.split_list(job.seed, "test")
-    teacher = paths.teachers(job.seed) / name
-    test = open_images(paths.PREPARED).subset(read_list(test_list))
-    model = models.load_folder(teacher, test.classes)
+    folder = paths.teacher(job.seed, job.teacher)
+    (test,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "test"))
+    model = models.load_folder(folder, test.classes)
     scores = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
-    file = paths.logits("test", job.seed) / f"{name}.safetensors"
-    network = sha256_file(teacher / artifacts.WEIGHTS)
-    logits.save(file, scores, network, sha256_file(test_list), test.classes)
+    network = sha256_file(folder / WEIGHTS)
+    logits.save(paths.logits("test", job.seed, job.teacher), scores, network=network, part=test)
     report = metrics.report(scores, test.labels, test.classes)
-    row = {"network": f"teacher {name}", **headline(report), "parameters": model.parameters_count}
-    job.write_records(paths.metrics("evaluate_teacher", job.label), [row])
+    row = {"network": f"teacher {job.teacher}", **headline(report), "parameters": model.parameters_count}
+    job.write_records(paths.metrics(job.cell.stage, job.cell.label), [row])
     return f"OA {report['oa']:.2f} %, AA {report['aa']:.2f} %, kappa {report['kappa']:.2f} %"
 
 
-if __name__ == "__main__":
-    run(main, ["seed", "teacher"])
+STAGE = Stage(main)

@@ -2,8 +2,8 @@
 
 from erkt.data.prepare import prepare
 from erkt.params.prepare import Prepare
-from stages import paths
-from stages.common import Job, run
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
 
 
 def main(job: Job) -> str:
@@ -15,5 +15,4 @@ def main(job: Job) -> str:
     return f"{facts['shape'][0]} images of {len(facts['classes'])} classes at {settings.side} px{skipped}"
 
 
-if __name__ == "__main__":
-    run(main)
+STAGE = Stage(main)

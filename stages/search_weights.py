@@ -1,41 +1,27 @@
 """search_weights: the ensemble's weights, searched on the validation part or taken as given."""
 
-from erkt import artifacts, logits, weighting
-from erkt.data.images import open_images
-from erkt.data.lists import read_list
-from erkt.files import read_json, sha256_file, write_json
+from erkt.data.images import open_parts
+from erkt.ensemble import weighting
+from erkt.files.csv_file import write_csv
+from erkt.files.json_file import write_json
+from erkt.networks import logits
 from erkt.params.ensemble import Ensemble
-from erkt.tables import write_csv
-from stages import paths
-from stages.common import Job, run
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
+from erkt.pipeline.tidy import keep_named_teachers
 
 
 def main(job: Job) -> str:
     """Choose the weights; keep every candidate beside them."""
-    settings = job.settings("ensemble", Ensemble)
-    names = list(job.value("teachers"))
-    val_list = paths.split_list(job.seed, "val")
-    val = open_images(paths.PREPARED).subset(read_list(val_list))
-    folder, digest = paths.logits("val", job.seed), sha256_file(val_list)
-    scores = {}
-    for name in names:
-        network = read_json(paths.teachers(job.seed) / name / artifacts.MANIFEST)["sha256"]
-        scores[name] = logits.load(folder / f"{name}.safetensors", network, digest, val.classes)
-
+    settings, names = job.settings("ensemble", Ensemble), list(job.value("teachers"))
+    (val,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "val"))
+    scores = logits.load_teachers(paths.all_logits("val", job.seed), paths.teachers(job.seed), names, val)
     sweep = weighting.choose(scores, val.labels, settings)
     write_json(paths.ensemble(job.seed), {"weights": sweep.weights, "space": settings.space})
-    write_csv(paths.sweep(job.label), weighting.rows(sweep, names))
-    job.run.artifact(paths.sweep(job.label))
+    write_csv(paths.sweep(job.seed), weighting.rows(sweep, names))
+    job.run.artifact(paths.sweep(job.seed))
     job.note({"weights": sweep.weights})
     return ", ".join(f"{name} {weight:g}" for name, weight in sweep.weights.items())
 
 
-def remove_stale(job: Job) -> None:
-    """Remove the logits of teachers that params no longer name."""
-    names = list(job.value("teachers"))
-    job.keep_only(paths.logits("val", job.seed), {f"{name}.safetensors" for name in names})
-    job.keep_only(paths.teachers(job.seed), set(names))
-
-
-if __name__ == "__main__":
-    run(main, ["seed"], remove_stale)
+STAGE = Stage(main, tidy=keep_named_teachers)

@@ -4,8 +4,8 @@ from erkt.data.index import read_index
 from erkt.data.lists import write_list
 from erkt.data.splits import split
 from erkt.params.split import Split
-from stages import paths
-from stages.common import Job, run
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
 
 
 def main(job: Job) -> str:
@@ -33,5 +33,4 @@ def _groups(job: Job, kind: str) -> list[list[int]]:
     return duplicate_groups(open_images(paths.PREPARED).array, kind == "near", job.progress("images"))
 
 
-if __name__ == "__main__":
-    run(main, ["seed"])
+STAGE = Stage(main)

@@ -1,52 +1,41 @@
 """stress: what student, teachers and ensemble keep of their accuracy on corrupted test images."""
 
-from erkt import models, robustness
 from erkt.data.images import open_images
-from erkt.device import choose
-from erkt.exhibits import Predictions, first_of_each
-from erkt.figures.robustness import robustness_figure
-from erkt.files import read_json
+from erkt.evaluation import robustness
+from erkt.evaluation.predictions import Predictions
+from erkt.files.csv_file import write_csv
+from erkt.files.json_file import read_json
+from erkt.networks import models
 from erkt.params.stress import Stress
-from erkt.tables import write_csv
-from stages import paths
-from stages.common import Job, run
-from stages.gathered import keep_teachers
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job, Stage
+from erkt.pipeline.tidy import keep_teachers
+from erkt.training.device import choose
 
 
 def main(job: Job) -> str:
     """Corrupt the first images of each class that the stored predictions name."""
     images, settings = open_images(paths.PREPARED), job.settings("stress", Stress)
-    predicted = Predictions.load(paths.predictions(job.label), images.classes)
-    some = sorted(
-        int(place)
-        for places in first_of_each(predicted.labels, len(images.classes), settings.images_per_class)
-        for place in places
-    )
-    test = images.subset([(predicted.keys[place], int(predicted.labels[place])) for place in some])
-    mixture = read_json(paths.ensemble(job.seed))
-    networks = {"student": models.load_folder(paths.student(job.seed), images.classes)}
-    for name in mixture["weights"]:
-        networks[name] = models.load_folder(paths.teachers(job.seed) / name, images.classes)
-    names = [*mixture["weights"], "ensemble", "student"]
+    predicted = Predictions.load(paths.predictions(job.seed), images.classes)
+    weights, space = read_json(paths.ensemble(job.seed)).values()
+    folders = {"student": paths.student(job.seed)} | {name: paths.teacher(job.seed, name) for name in weights}
     rows = robustness.measure(
-        networks,
-        mixture["weights"],
-        mixture["space"],
-        test,
-        job.seed,
-        job.runtime.inference_batch,
-        choose(job.runtime),
-        job.progress("conditions"),
+        {name: models.load_folder(folder, images.classes) for name, folder in folders.items()},
+        weights=weights,
+        space=space,
+        images=images.subset(predicted.first_of_each(len(images.classes), settings.images_per_class)),
+        seed=job.seed,
+        batch_size=job.runtime.inference_batch,
+        device=choose(job.runtime),
+        on_condition=job.progress("conditions"),
     )
-    write_csv(paths.METRICS / "robustness" / f"{job.label}.csv", rows)
-    robustness_figure(paths.figures(job.label) / "robustness.png", rows, names)
-    kept = robustness.means(rows, names)
-    job.write_records(paths.metrics("stress", job.label), kept)
+    write_csv(paths.robustness(job.seed), rows)
+    kept = robustness.means(rows, [*weights, "ensemble", "student"])
+    job.write_records(paths.metrics(job.cell.stage, job.cell.label), kept)
     means = {row["network"]: row["oa"] for row in kept}
     return (
         f"mean OA on corrupted images: student {means['student']:.2f} %, ensemble {means['ensemble']:.2f} %"
     )
 
 
-if __name__ == "__main__":
-    run(main, ["seed"], keep_teachers)
+STAGE = Stage(main, tidy=keep_teachers)

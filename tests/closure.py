@@ -5,36 +5,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-NEUTRAL = {
-    "erkt/allocator.py",
-    "erkt/artifacts.py",
-    "erkt/device.py",
+NEUTRAL = (
     "erkt/errors.py",
-    "erkt/files.py",
-    "erkt/inflight.py",
-    "erkt/lineage.py",
+    "erkt/files/artifacts.py",
+    "erkt/files/digests.py",
+    "erkt/files/json_file.py",
+    "erkt/files/replace.py",
+    "erkt/files/yaml_file.py",
+    "erkt/inflight/states.py",
+    "erkt/inflight/stopping.py",
     "erkt/params/protocol.py",
     "erkt/params/runtime.py",
+    "erkt/params/schema.py",
     "erkt/params/tracking.py",
+    "erkt/pipeline/",
     "erkt/progress.py",
-    "erkt/schema.py",
-    "erkt/stopping.py",
-    "erkt/tracking.py",
-    "erkt/tracking_commit.py",
-    "erkt/tracking_run.py",
-    "erkt/tracking_store.py",
-    "erkt/yaml_file.py",
+    "erkt/tracking/",
+    "erkt/training/allocator.py",
+    "erkt/training/device.py",
     "stages/__init__.py",
-    "stages/cells.py",
-    "stages/common.py",
-    "stages/declared.py",
-    "stages/gathered.py",
-    "stages/locked.py",
-    "stages/paths.py",
-    "stages/results.py",
-    "stages/resume.py",
-}
-"""Modules that cannot change a result, only refuse, show, record or name: no stage declares them."""
+)
+"""What cannot change a result, only refuse, show, record or name: modules and packages that no stage declares."""
 
 
 def module_file(name: str) -> Path | None:
@@ -75,8 +66,20 @@ def closure(path: Path) -> set[str]:
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        if file in found or file.as_posix() in NEUTRAL:
+        if file in found or file.as_posix().startswith(NEUTRAL):
             continue
         found.add(file)
         waiting.extend(imports(file))
     return {file.as_posix() for file in found if not is_empty(file)}
+
+
+def neutral_files(path: Path) -> set[str]:
+    """Return the neutral modules that running ``path`` imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting.extend(imports(file))
+    return {file.as_posix() for file in found if file.as_posix().startswith(NEUTRAL)}

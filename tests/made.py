@@ -7,11 +7,15 @@ import torch
 from torch import Tensor, nn
 from views_settings import TABLE_1 as VSM
 
-from erkt.batches import ViewBatches
-from erkt.data.images import Subset
-from erkt.models import Card, Classifier
+from erkt.data.images import Part, Subset
+from erkt.files.digests import Sha256
+from erkt.networks.models import Card, Classifier
+from erkt.params.loss import Dist, Dkd, Kd, Loss
 from erkt.params.recipe import Recipe
+from erkt.params.schema import as_dict
 from erkt.seeds import stream
+from erkt.teachers.manifest import Origin
+from erkt.views.batches import ViewBatches
 
 CLASSES = ("blue", "green", "red")
 SIDE = 16
@@ -19,6 +23,17 @@ CARD = Card("test_resnet", CLASSES, SIDE, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "mad
 RECIPE = Recipe(
     epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0, warmup_epochs=0, precision="fp32"
 )
+
+
+ORIGIN = Origin(
+    teacher=Sha256("teacher"),
+    images=Sha256("images"),
+    train=Sha256("train"),
+    seed=0,
+    settings=as_dict(VSM),
+    classes=list(CLASSES),
+)
+LOSS = Loss("dist", 1.0, Dist(2.0, False), Kd(4.0), Dkd(4.0, 1.0, 8.0, 20))
 
 
 def subset(count: int = 31, seed: int = 0) -> Subset:
@@ -29,6 +44,11 @@ def subset(count: int = 31, seed: int = 0) -> Subset:
         pixels[place, 2 - label] += 100
     keys = tuple(f"{CLASSES[label]}/{place:03}.png" for place, label in enumerate(labels))
     return Subset(np.arange(count), labels, keys, CLASSES, pixels)
+
+
+def part(count: int = 31, listed: str = "train") -> Part:
+    """Return ``subset`` as the part of a split, whose list has the digest ``listed``."""
+    return Part(**vars(subset(count)), array_sha256=Sha256("images"), list_sha256=Sha256(listed))
 
 
 def batches(batch_size: int = 8, seed: int = 0, count: int = 31, views: int = 4) -> ViewBatches:

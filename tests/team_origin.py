@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from clone import Clone
 from closure import ROOT
-from pipeline import Clone
 from shell_blocks import Team, blocks
 
 DOCUMENT = ROOT / "docs/team.md"

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import Clone
+from clone import Clone
 
-from erkt import tracking_store
-from erkt.cli import track
-from stages import declared, paths
-from stages.cells import Cell, all_cells
+from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell, all_cells
+from erkt.pipeline.commands import track
+from erkt.pipeline.inputs import inputs_digest
+from erkt.tracking import mlflow_store
 
 RECORDS = {"measure", "stress", "evaluate", "evaluate_teacher"}
 CURVE = "epoch,learning_rate,loss,val_oa\n1,0.005,2.46352,22.2222\n2,1.5e-09,1.25,81.25\n"
@@ -36,7 +37,7 @@ class Checkout(Clone):
         super().__init__(folder)
         with contextlib.chdir(folder):
             for cell in self.cells():
-                for path in declared.outputs(cell.stage, cell.coordinates):
+                for path in cell.outputs():
                     self._make(cell, path)
         self.record()
 
@@ -46,7 +47,7 @@ class Checkout(Clone):
 
     def key(self, cell: Cell) -> str:
         with contextlib.chdir(self.folder):
-            return declared.stage_key(cell.stage, cell.coordinates, self.params)
+            return inputs_digest(cell, self.params)
 
     def _make(self, cell: Cell, path: Path) -> None:
         if not path.suffix:
@@ -57,7 +58,7 @@ class Checkout(Clone):
         if path == paths.SUMMARY:
             text = json.dumps(SUMMARY)
         elif cell.stage in RECORDS and path.suffix == ".json":
-            row["key"] = self.key(cell)
+            row["inputs"] = self.key(cell)
             rows = [row, row | {"network": "ensemble", "oa": 92.25}] if cell.stage == "evaluate" else [row]
             text = json.dumps(rows)
         elif path.parts[:2] == ("metrics", "curves"):
@@ -80,7 +81,7 @@ class Checkout(Clone):
 def no_settings() -> Iterator[None]:
     """Take the user's settings of MLflow away, and afterwards those that a run set in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in {*tracking_store._DEFAULTS, *(name for name in os.environ if name.startswith("MLFLOW_"))}:
+        for name in {*mlflow_store._DEFAULTS, *(name for name in os.environ if name.startswith("MLFLOW_"))}:
             patch.setenv(name, "")  # so that the end of the context removes what is set from here on
             patch.delenv(name)
         patch.setenv("NO_PROXY", "127.0.0.1")
@@ -92,7 +93,7 @@ def empty_database() -> bytes:
     """Return a database of MLflow with its tables and the experiment: making them takes seconds, copying none."""
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "mlflow.db"
-        tracking_store.connect(f"sqlite:///{database}", "another experiment")
+        mlflow_store.connect(f"sqlite:///{database}", "another experiment")
         return database.read_bytes()
 
 

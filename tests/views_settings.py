@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from erkt.params.views import ColorJitter, Erasing, Gate, ResizedCrop, Rotation, Views
+from erkt.params.views import ColorJitter, Erasing, Gate, ResizedCrop, Rotation, ViewSettings
 
-TABLE_1 = Views(
+TABLE_1 = ViewSettings(
     color_jitter=ColorJitter(p=1.0, brightness=0.5, contrast=0.5, saturation=0.5),
     rotation=Rotation(p=1.0, degrees=180.0),
     horizontal_flip=Gate(p=0.9),
@@ -20,10 +20,10 @@ TABLE_1 = Views(
     resized_crop=ResizedCrop(p=0.1, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), size=176 / 256),
     cutmix=Gate(p=1.0),
 )
-OPERATIONS = [field.name for field in fields(Views)]
+OPERATIONS = [field.name for field in fields(ViewSettings)]
 
 
-def with_p(settings: Views, **probabilities: float) -> Views:
+def with_p(settings: ViewSettings, **probabilities: float) -> ViewSettings:
     """Return ``settings`` with other probabilities for the operations named."""
     changed = {name: replace(getattr(settings, name), p=p) for name, p in probabilities.items()}
     return replace(settings, **changed)

@@ -1,34 +1,41 @@
-"""``python -m erkt COMMAND``: what is useful beside the pipeline. Run it in the root of the repository.
+"""``erkt COMMAND``, or ``python -m erkt COMMAND``: what is useful beside ``dvc repro``.
 
 Each command is a module with a docstring (its help), ``arguments(parser)`` and ``run(options)``, which returns
-the exit status. Only the module of the command that runs is imported.
+the exit status. Only the module of the command that runs is imported. Commands of ``erkt.cli`` run anywhere; those of
+``erkt.pipeline.commands`` work on a repository, and say so where there is none.
 """
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from erkt.errors import ErktError
 
-COMMANDS = {
+ANYWHERE = {
+    "data": "check a labelled tree before anyone trains on it",
+    "export": "write a network as ONNX for other runtimes",
+    "scenes": "write a contact sheet of the embedded scenes as a picture",
+}
+"""Modules of ``erkt.cli``."""
+
+IN_A_REPOSITORY = {
     "claims": "write the paper's claims beside what was measured",
     "compare": "compare the students of several runs over the same seeds, with intervals",
-    "data": "check a labelled tree before anyone trains on it",
     "describe": "print the operations and networks of a preset beside the paper's",
     "doctor": "check up on machine and repository before a long run",
     "experiment": "run the rows of a table that have not run yet",
-    "export": "write a network as ONNX for other runtimes",
     "params": "check parameter files in full, without running anything",
-    "scenes": "write a contact sheet of the embedded scenes as a picture",
     "speed": "measure size and inference time of student, teachers and ensemble",
+    "stage": "run one cell of a stage, as dvc repro does",
     "summary": "print the result table of the last run",
     "tables": "make the tables of all experiments that have run",
     "track": "give the commit that is checked out its runs in MLflow",
     "verify": "run the teachers again on a sample of cached logits and compare",
 }
+"""Modules of ``erkt.pipeline.commands``."""
 
 _READER_LEFT = 141
 
@@ -40,21 +47,23 @@ def main() -> None:
     the output has left, there is nothing to say and the status is 141, a shell's for SIGPIPE.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m erkt",
-        description="Commands beside the pipeline:\n"
-        + "".join(f"  {name:11}{what}\n" for name, what in COMMANDS.items()),
+        prog="erkt",
+        description=f"Commands that run anywhere:\n{_listed(ANYWHERE)}\n"
+        f"Commands for the root of a repository with dvc.yaml:\n{_listed(IN_A_REPOSITORY)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="COMMAND --help says more")
+    commands = [*ANYWHERE, *IN_A_REPOSITORY]
+    parser.add_argument("command", choices=commands, metavar="COMMAND", help="COMMAND --help says more")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if importlib.util.find_spec("stages") is None:
-        sys.exit("error: no stages here; run this in the root of the repository")
     module = _load(chosen.command)
-    own = argparse.ArgumentParser(prog=f"python -m erkt {chosen.command}", description=module.__doc__)
+    own = argparse.ArgumentParser(prog=f"erkt {chosen.command}", description=module.__doc__)
     module.arguments(own)
     try:
-        status = module.run(own.parse_args(chosen.arguments))
+        options = own.parse_args(chosen.arguments)
+        if chosen.command in IN_A_REPOSITORY and not Path("dvc.yaml").is_file():
+            raise ErktError(f"erkt {chosen.command}: no dvc.yaml here; run it in the root of a repository")
+        status = module.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read has left, as head does; what is still unwritten goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,10 +77,15 @@ def main() -> None:
     sys.exit(status)
 
 
+def _listed(commands: dict[str, str]) -> str:
+    return "".join(f"  {name:11}{what}\n" for name, what in commands.items())
+
+
 def _load(command: str) -> ModuleType:
     """Return the module of ``command``; leave in one line if a package is not installed in this Python."""
+    package = "erkt.cli" if command in ANYWHERE else "erkt.pipeline.commands"
     try:
-        return importlib.import_module(f"erkt.cli.{command}")
+        return importlib.import_module(f"{package}.{command}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("erkt", "stages"):
             raise

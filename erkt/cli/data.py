@@ -14,12 +14,12 @@ from pathlib import Path
 from erkt.data.check import cautions, inspect, problems
 from erkt.data.lists import read_list
 from erkt.data.report import text
-from erkt.files import write_json
+from erkt.files.json_file import write_json
 from erkt.params.prepare import Prepare
+from erkt.params.schema import build
+from erkt.pipeline.params_file import read_params
+from erkt.pipeline.paths import PARAMS
 from erkt.progress import Progress
-from erkt.schema import build
-from stages.common import read_params
-from stages.paths import PARAMS
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -8,8 +8,8 @@ The file's metadata hold the classes in order and the side of the images.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from erkt.export import to_onnx
-from erkt.models import load_folder
+from erkt.networks.models import load_folder
+from erkt.networks.onnx_export import to_onnx
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -3,9 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from erkt.data.contact_sheet import contact_sheet
+from erkt.cli.contact_sheet import contact_sheet
 from erkt.errors import ErktError
-from erkt.files import replace_whole
+from erkt.files.replace import replace_whole
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from erkt.data.duplicates import Duplicates, find
 from erkt.data.index import SUFFIXES, order_of
 from erkt.data.tree import Tree, read_tree
 from erkt.params.prepare import Prepare
-from erkt.schema import as_dict
+from erkt.params.schema import as_dict
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erkt.data.index import Row, read_index
+from erkt.data.lists import read_list
 from erkt.errors import ErktError
-from erkt.files import read_json, sha256_file
+from erkt.files.digests import Sha256, sha256_file
+from erkt.files.json_file import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,14 @@ class Subset:
 
 
 @dataclass(frozen=True, eq=False)
+class Part(Subset):
+    """The images of a list of the split, with the sha256 of the whole array and of the list."""
+
+    array_sha256: Sha256
+    list_sha256: Sha256
+
+
+@dataclass(frozen=True, eq=False)
 class Images:
     """All prepared images: ``array`` uint8 (N, 3, H, W), read-only and mapped, with one index row each.
 
@@ -49,7 +59,7 @@ class Images:
     array: NDArray[np.uint8]
     index: tuple[Row, ...]
     classes: tuple[str, ...]
-    sha256: str
+    sha256: Sha256
 
     def __len__(self) -> int:
         return len(self.index)
@@ -105,4 +115,22 @@ def open_images(prepared: Path) -> Images:
     for name in ("images.npy", "index.csv"):
         if sha256_file(prepared / name) != manifest.get(f"{Path(name).stem}_sha256"):
             raise ErktError(f"{prepared / name}: damaged: its sha256 is not the manifest's; prepare again")
-    return Images(array, index, classes, str(manifest["images_sha256"]))
+    return Images(array, index, classes, Sha256(manifest["images_sha256"]))
+
+
+def open_parts(prepared: Path, *lists: Path) -> list[Part]:
+    """Return the prepared images that each of ``lists`` names; ErktError as ``open_images`` and ``read_list``."""
+    images, parts = open_images(prepared), []
+    for listed in lists:
+        some = images.subset(read_list(listed))
+        part = Part(
+            rows=some.rows,
+            labels=some.labels,
+            keys=some.keys,
+            classes=some.classes,
+            array=some.array,
+            array_sha256=images.sha256,
+            list_sha256=sha256_file(listed),
+        )
+        parts.append(part)
+    return parts

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
 
 from erkt.errors import ErktError
-from erkt.files import write_text
+from erkt.files.replace import write_text
 
 COLUMNS = ("key", "class", "label", "width", "height", "mode")
 SUFFIXES = (".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")

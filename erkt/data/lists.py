@@ -5,7 +5,7 @@ from pathlib import Path
 
 from erkt.data.index import order_of
 from erkt.errors import ErktError
-from erkt.files import write_text
+from erkt.files.replace import write_text
 
 
 def write_list(path: Path, keys: Sequence[str], labels: Sequence[int]) -> None:

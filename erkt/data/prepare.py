@@ -31,9 +31,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from erkt.data.archive import members
 from erkt.data.index import SUFFIXES, Row, key_of, order_of, write_index
 from erkt.errors import ErktError
-from erkt.files import replace_folder, replace_whole, sha256_file, write_json
+from erkt.files.digests import sha256_file
+from erkt.files.json_file import write_json
+from erkt.files.replace import replace_folder, replace_whole
 from erkt.params.prepare import Prepare
-from erkt.schema import as_dict
+from erkt.params.schema import as_dict
 
 # Decoders for SUFFIXES and no others: what a file is, is told by content, and some decoders start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")

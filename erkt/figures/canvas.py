@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from erkt.files import replace_whole
+from erkt.files.replace import replace_whole
 
 DPI = 120
 STUDENT, ENSEMBLE = "#1f5fa8", "#c8641b"

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from erkt.evaluation.metrics import BINS
 from erkt.figures.canvas import ENSEMBLE, STUDENT, save
-from erkt.metrics import BINS
 
 _COLORS = {"student": STUDENT, "ensemble": ENSEMBLE}
 

@@ -12,17 +12,18 @@ _BESIDE = 3
 _TEACHERS = ("#9aa7b3", "#b3a79a", "#a79ab3", "#9ab3a7")
 
 
-def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Draw OA in percent of the networks ``names`` over the strengths of each kind in ``rows``.
+def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw OA in percent of every network over the strengths of each kind in ``rows``.
 
-    Rows are those of ``erkt.robustness.measure``; that of ``kind: none`` is drawn as a line across.
+    Rows are those of ``erkt.evaluation.robustness.measure``; that of ``kind: none`` is drawn as a line across.
     """
     kinds = list(dict.fromkeys(row["kind"] for row in rows if row["kind"] != "none"))
     clean = next(row for row in rows if row["kind"] == "none")
     lines = rows_of(len(kinds), _BESIDE)
     figure = Figure(figsize=(9.6, 2.6 * lines), layout="constrained")
     cells = figure.subplots(lines, _BESIDE, squeeze=False, sharey=True).ravel()
-    teachers = [name for name in names if name not in ("student", "ensemble")]
+    others = ("kind", "strength", "unit", "student", "ensemble")
+    teachers = [name for name in rows[0] if name not in others]
     colors = {name: _TEACHERS[place % len(_TEACHERS)] for place, name in enumerate(teachers)}
     colors |= {"student": STUDENT, "ensemble": ENSEMBLE}
     for axes, kind in zip(cells, kinds, strict=False):

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from erkt.evaluation.literature import size_in_millions
 from erkt.figures.canvas import ENSEMBLE, STUDENT, save
-from erkt.literature import size_in_millions
 
 _TEACHER = "#7a9a3a"
 
@@ -20,7 +20,7 @@ def tradeoff_figure(
     """Draw OA in percent over millions of parameters on a logarithmic axis.
 
     ``networks`` map a name to parameters, OA and its deviation over the seeds (None for one); ``literature``
-    are rows of ``erkt.literature``, of which those without a size are left out.
+    are rows of ``erkt.evaluation.literature``, of which those without a size are left out.
     """
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()

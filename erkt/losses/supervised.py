@@ -6,7 +6,7 @@ from erkt.losses.cross_entropy import cutmix_cross_entropy
 
 
 class Supervised:
-    """The CutMix cross-entropy of eq. 11 alone; an ``erkt.engine.Objective``."""
+    """The CutMix cross-entropy of eq. 11 alone; an ``erkt.training.engine.Objective``."""
 
     needs_teacher = False
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from erkt.schema import Between, Length
+from erkt.params.schema import Between, Length
 
 
 @dataclass(frozen=True)

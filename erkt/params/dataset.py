@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from erkt.data.benchmarks import BENCHMARKS
 from erkt.errors import ErktError
-from erkt.schema import Between, nearest
+from erkt.params.schema import Between
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,16 @@ class Dataset:
         if self.sha256 is not None and (len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef")):
             raise ErktError("sha256 must be 64 lower-case hexadecimal digits, or null")
         if self.source == "benchmark":
-            if self.sha256 is not None and BENCHMARKS[self.name].checksums:
-                raise ErktError(f"sha256 is null for {self.name}: its checksum is known and always compared")
-        elif self.sha256 is not None and self.source != "archive":
+            return
+        if self.sha256 is not None and self.source != "archive":
             raise ErktError("sha256 pins an archive's bytes; it is null for the other sources")
-        elif self.sha256 is None and (self.location or "").startswith(("http://", "https://")):
+        if self.sha256 is None and (self.location or "").startswith(("http://", "https://")):
             raise ErktError("an archive from the network needs its sha256")
 
     def _check_source(self) -> None:
         if (self.source == "scenes") != (self.scenes is not None):
             raise ErktError("the block 'scenes' belongs to source: scenes, and is null for the other sources")
-        if self.source == "benchmark":
-            if self.name not in BENCHMARKS:
-                raise ErktError(f"name: there is no benchmark '{self.name}'{nearest(self.name, BENCHMARKS)}")
-        elif (self.source == "scenes") == (self.location is not None):
+        if self.source != "benchmark" and (self.source == "scenes") == (self.location is not None):
             raise ErktError(
                 "location is null for source: scenes, and a path or address for the other sources"
             )

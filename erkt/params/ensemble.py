@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from erkt.schema import Between
+from erkt.params.schema import Between
 
 
 @dataclass(frozen=True)

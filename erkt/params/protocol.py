@@ -16,12 +16,12 @@ from erkt.params.ensemble import Ensemble
 from erkt.params.network import Network
 from erkt.params.prepare import Prepare
 from erkt.params.runtime import Runtime
+from erkt.params.schema import Between, Length, Names, build, nearest
 from erkt.params.split import Split
 from erkt.params.stress import Stress
 from erkt.params.teacher import Teacher
 from erkt.params.tracking import Tracking
-from erkt.params.views import Views
-from erkt.schema import Between, Length, Names, build, nearest
+from erkt.params.views import ViewSettings
 
 _TAKEN = {"student", "ensemble", "lead", "oa", "nll", "chosen", "kind", "strength", "unit"}
 
@@ -34,8 +34,8 @@ class Protocol:
     dataset: Dataset
     prepare: Prepare
     split: Split
-    base: Views
-    vsm: Views
+    base: ViewSettings
+    vsm: ViewSettings
     teachers: Annotated[dict[str, Teacher], Length(1), Names()]
     ensemble: Ensemble
     cache: Cache

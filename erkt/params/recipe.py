@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from erkt.errors import ErktError
-from erkt.schema import Between
+from erkt.params.schema import Between
 
 
 @dataclass(frozen=True)

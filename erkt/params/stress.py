@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from erkt.schema import Between
+from erkt.params.schema import Between
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from erkt.errors import ErktError
-from erkt.schema import Between
+from erkt.params.schema import Between
 
 Probability = Annotated[float, Between(0, 1)]
 Strength = Annotated[float, Between(0, 1)]
@@ -79,7 +79,7 @@ class ResizedCrop:
 
 
 @dataclass(frozen=True)
-class Views:
+class ViewSettings:
     """The operations in the order in which they are applied (Table 1)."""
 
     color_jitter: ColorJitter

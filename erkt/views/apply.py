@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from erkt.params.views import Views
-from erkt.pixels import to_unit
+from erkt.data.pixels import to_unit
+from erkt.params.views import ViewSettings
 from erkt.views.color import autocontrast, grayscale, jitter
 from erkt.views.draws import Draws
 from erkt.views.geometry import resized_crop, rotate_and_flip
@@ -25,7 +25,7 @@ _CACHED = 2**20
 """Values of images that stay in a core's cache (1 MB in float32) beside what is computed from them."""
 
 
-def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: Views) -> Tensor:
+def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: ViewSettings) -> Tensor:
     """Return the views of ``images``: float32 (B, 3, S, S) in [0, 1], on the images' device.
 
     ``images``: uint8 (B, 3, S, S), left as they are. ``rows``: their B rows of draws. ``partners`` (B,):
@@ -35,7 +35,7 @@ def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: Vi
     return cutmix(before, rows.cutmix, rows.cutmix_box, partners)
 
 
-def apply_before_cutmix(images: Tensor, rows: Draws, settings: Views) -> Tensor:
+def apply_before_cutmix(images: Tensor, rows: Draws, settings: ViewSettings) -> Tensor:
     """Return what ``apply`` does up to and without CutMix: the operations that see one image each.
 
     On a CPU a few images go through the whole chain at a time, which keeps them in its cache.
@@ -48,7 +48,7 @@ def apply_before_cutmix(images: Tensor, rows: Draws, settings: Views) -> Tensor:
     return result
 
 
-def _chain(images: Tensor, rows: Draws, settings: Views) -> Tensor:
+def _chain(images: Tensor, rows: Draws, settings: ViewSettings) -> Tensor:
     x = to_unit(images)
     x = _gated(jitter, x, rows.color_jitter, rows.jitter_factors, rows.jitter_order)
     moved = rows.rotation | rows.horizontal_flip | rows.vertical_flip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from erkt.params.views import ColorJitter, Views
+from erkt.params.views import ColorJitter, ViewSettings
 from erkt.seeds import stream
 from erkt.views.boxes import TRIES, Boxes, crop_boxes, cutmix_boxes, erasing_boxes
 
@@ -60,7 +60,7 @@ class Draws:
         return np.where(self.cutmix, area / side**2, 0.0).astype(np.float32)
 
 
-def draw(seed: int, view: int, count: int, side: int, settings: Views) -> Draws:
+def draw(seed: int, view: int, count: int, side: int, settings: ViewSettings) -> Draws:
     """Return the draws of view ``view`` under ``seed`` for ``count`` square images of ``side`` pixels.
 
     A pure function: the same on every machine.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from erkt.errors import ErktError
-from erkt.params.views import Views
+from erkt.params.views import ViewSettings
 from erkt.views.apply import apply
 from erkt.views.draws import Draws, draw
 from erkt.views.pairs import Positions, partners, places
@@ -40,10 +40,12 @@ class View:
     partners: Positions
     draws: Draws
     side: int
-    settings: Views
+    settings: ViewSettings
 
     @classmethod
-    def make(cls, seed: int, number: int, labels: NDArray[np.int64], side: int, settings: Views) -> "View":
+    def make(
+        cls, seed: int, number: int, labels: NDArray[np.int64], side: int, settings: ViewSettings
+    ) -> "View":
         """Return view ``number`` under ``seed`` for samples of classes ``labels`` (N,), at ``side`` pixels.
 
         Gates are independent, but for one exception: a sample that has no partner is not mixed.

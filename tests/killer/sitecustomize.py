@@ -18,7 +18,7 @@ _EVENTS = {"rename": "os.rename", "open": "open"}
 
 
 def _acts() -> bool:
-    return any(_PLAN["module"] in word for word in sys.orig_argv)
+    return _PLAN["module"] in sys.orig_argv
 
 
 def _path(event: str, arguments: tuple) -> str:

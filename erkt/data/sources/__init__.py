@@ -16,7 +16,8 @@ from erkt.data.sources.packing import OnBytes
 from erkt.data.sources.table import pack_table
 from erkt.data.sources.web import PATIENCE, Patience
 from erkt.errors import ErktError
-from erkt.files import replace_whole, sha256_file
+from erkt.files.digests import sha256_file
+from erkt.files.replace import replace_whole
 from erkt.params.dataset import Dataset
 
 
@@ -71,7 +72,7 @@ def fetch(
 
 
 def _draw(settings: Dataset, target: Path) -> None:
-    from erkt.data.scenes.archive import write_archive  # only who draws scenes needs the drawing
+    from erkt.scenes.archive import write_archive  # only who draws scenes needs the drawing
 
     if settings.scenes is None:
         raise ErktError("source: scenes needs the block 'scenes'")

@@ -9,7 +9,7 @@ from pathlib import Path
 from erkt.data.sources import web
 from erkt.data.sources.packing import OnBytes, copy_file, mismatch
 from erkt.errors import ErktError
-from erkt.locations import resolve
+from erkt.files.locations import resolve
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from erkt.data.sources.packing import CHUNK_BYTES, OnBytes, mismatch
 from erkt.errors import ErktError
-from erkt.files import read_json, write_json
+from erkt.files.json_file import read_json, write_json
 
 _PASSING = {408, 429, 500, 502, 503, 504}  # a server that is busy or restarts
 

@@ -1,0 +1,1 @@
+"""The ensemble of teachers: its score, and where its weights come from."""

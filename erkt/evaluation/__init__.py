@@ -1,0 +1,1 @@
+"""How good a network is, on which images, at what cost, and how sure that is."""

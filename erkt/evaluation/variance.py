@@ -1,0 +1,78 @@
+"""How much the teachers vary, and how far the student is from them: the paper's Figure 1, measured.
+
+The paper argues that logits which vary over the training images make the student deviate from its teacher, and that
+the variance-suppression module lessens both. Each is measured on the views that the student learned from, for
+scores as they are (logits, less their mean over the classes, which says nothing) and for probabilities.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erkt.evaluation.metrics import agreement, softmax
+from erkt.networks.models import Classifier
+from erkt.teachers.teach import Teach
+from erkt.views.batches import ViewBatches
+
+Scores = NDArray[np.float64]
+
+
+@torch.inference_mode()
+def on_views(
+    student: Classifier, teach: Teach, data: ViewBatches, views: Sequence[int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the logits (views, N, C) of the student in evaluation mode and of its teachers on ``views``."""
+    student.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
+    shape = (len(views), len(data.subset), len(student.card.classes))
+    own, theirs = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for place, number in enumerate(views):
+        view = data.view(number)
+        for positions in data.in_order(number):
+            batch = data.batch(view, positions)
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+            own[place, positions] = student(images).float().cpu().numpy()
+            theirs[place, positions] = teach(batch).float().cpu().numpy()
+    return own, theirs
+
+
+def report(
+    student: NDArray[np.float32], teacher: NDArray[np.float32], labels: NDArray[np.int64]
+) -> dict[str, float | None]:
+    """Return how much ``teacher`` varies and how far ``student`` is from it.
+
+    Args:
+        student: logits (V, N, C) on V views of N training images.
+        teacher: the same of the ensemble.
+        labels: (N,), the images' own classes, also where CutMix has put a part of another in.
+
+    Returns:
+        For ``logits`` and ``probabilities``, sums over the classes of: ``..._across_views``, the teacher's
+        variance over views (n - 1; None for one view), mean over images; ``..._within_class``, its variance over
+        images and views of a class (n), mean over the classes that occur; ``..._distance``, the squared distance
+        of student and teacher, mean over images and views. ``agreement`` is the percentage on which both choose
+        one class.
+    """
+    found: dict[str, float | None] = {}
+    for name, of in (("logits", _centred), ("probabilities", softmax)):
+        own, theirs = of(student), of(teacher)
+        found[f"{name}_across_views"] = _across_views(theirs)
+        found[f"{name}_within_class"] = _within_class(theirs, labels)
+        found[f"{name}_distance"] = float(((own - theirs) ** 2).sum(axis=2).mean())
+    chosen = [scores.argmax(axis=2).ravel() for scores in (student, teacher)]
+    return found | {"agreement": agreement(*chosen)}
+
+
+def _centred(logits: NDArray[np.float32]) -> Scores:
+    scores = logits.astype(np.float64)
+    return np.asarray(scores - scores.mean(axis=2, keepdims=True))
+
+
+def _across_views(scores: Scores) -> float | None:
+    return float(scores.var(axis=0, ddof=1).sum(axis=1).mean()) if len(scores) > 1 else None
+
+
+def _within_class(scores: Scores, labels: NDArray[np.int64]) -> float:
+    classes = np.unique(labels)
+    return float(np.mean([scores[:, labels == label].var(axis=(0, 1)).sum() for label in classes]))

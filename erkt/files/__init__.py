@@ -1,0 +1,1 @@
+"""Files: replaced whole, hashed, and in the few formats that the project reads and writes."""

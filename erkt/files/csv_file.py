@@ -1,0 +1,21 @@
+"""Small tables as CSV: curves, sweeps, per-class numbers, predictions."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from erkt.files.replace import write_text
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``rows``, which share their columns, to ``path``; floats with six significant digits."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {name: f"{cell:.6g}" if isinstance(cell, float) else cell for name, cell in row.items()}
+        )
+    write_text(path, buffer.getvalue())

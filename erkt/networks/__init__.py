@@ -1,0 +1,1 @@
+"""Networks: built by timm, normalising their own input, run, stored and counted."""

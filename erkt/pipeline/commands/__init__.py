@@ -1,0 +1,1 @@
+"""The commands that work on a repository; ``erkt.cli`` finds them."""

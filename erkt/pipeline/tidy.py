@@ -1,0 +1,45 @@
+"""Folders that gather the outputs of many cells, without those that params no longer name."""
+
+from erkt.files.json_file import read_json
+from erkt.params.cache import Cache
+from erkt.pipeline import paths
+from erkt.pipeline.job import Job
+
+
+def keep_teachers(job: Job) -> None:
+    """Remove the seed's teachers that the ensemble no longer has."""
+    job.keep_only(paths.teachers(job.seed), set(_members(job)))
+
+
+def keep_teachers_and_views(job: Job) -> None:
+    """Remove the seed's teachers and blocks of logits that params no longer name."""
+    names = _members(job)
+    blocks = {str(block) for block in job.settings("cache", Cache).blocks}
+    job.keep_only(paths.teachers(job.seed), set(names))
+    job.keep_only(paths.teaching(job.seed), {paths.ensemble(job.seed).name, *(names if blocks else ())})
+    for name in names if blocks else ():
+        job.keep_only(paths.teaching(job.seed) / name, blocks)
+
+
+def keep_test_logits(job: Job) -> None:
+    """Remove the test logits of teachers that the ensemble no longer has."""
+    job.keep_only(paths.all_logits("test", job.seed), {f"{name}.safetensors" for name in _members(job)})
+
+
+def keep_named_teachers(job: Job) -> None:
+    """Remove the seed's teachers, and their validation logits, that params no longer name."""
+    names = set(job.value("teachers"))
+    job.keep_only(paths.all_logits("val", job.seed), {f"{name}.safetensors" for name in names})
+    job.keep_only(paths.teachers(job.seed), names)
+
+
+def keep_named_metrics(job: Job) -> None:
+    """Remove the metrics of seeds and teachers that params no longer name."""
+    seeds, names = list(job.value("seeds")), list(job.value("teachers"))
+    job.keep_only(paths.METRICS / "evaluate", {f"{seed}.json" for seed in seeds})
+    cells = {f"{seed}-{name}.json" for seed in seeds for name in names}
+    job.keep_only(paths.METRICS / "evaluate_teacher", cells)
+
+
+def _members(job: Job) -> list[str]:
+    return list(read_json(paths.ensemble(job.seed))["weights"])

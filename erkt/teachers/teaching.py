@@ -1,0 +1,66 @@
+"""Where a student's teacher logits come from: the cache, or the teachers themselves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from erkt.data.images import Part
+from erkt.files.artifacts import ENSEMBLE, MANIFEST
+from erkt.files.json_file import read_json
+from erkt.networks.models import Classifier, load_folder
+from erkt.params.cache import Cache
+from erkt.params.schema import as_dict
+from erkt.teachers.manifest import Origin
+from erkt.teachers.online import OnlineTeachers
+from erkt.teachers.reader import CachedTeachers, open_blocks
+from erkt.teachers.teach import Teach
+from erkt.views.batches import ViewBatches
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a seed's teachers come from.
+
+    ``teaching`` holds the ensemble's weights and the stored logits, ``networks`` a folder a teacher; ``train`` is the
+    training part that both belong to.
+    """
+
+    teaching: Path
+    networks: Path
+    train: Part
+
+
+def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callable[[str], None]) -> Teach:
+    """Return the ensemble: its stored logits for the views of ``cache``, or its networks if there are none.
+
+    Raises ErktError if stored logits do not belong to these teachers, views, images or classes.
+    """
+    mixture = read_json(source.teaching / ENSEMBLE)
+    weights: Mapping[str, float] = mixture["weights"]
+    if not cache.blocks:
+        networks = [load_teacher(source.networks / name, data) for name in weights]
+        return OnlineTeachers(networks, list(weights.values()), mixture["space"])
+    members = []
+    for name in weights:
+        folders = [source.teaching / name / str(block) for block in sorted(cache.blocks)]
+        members.append(open_blocks(folders, data, origin_of(source, name, data), cache.views, warn))
+    return CachedTeachers(members, list(weights.values()), mixture["space"])
+
+
+def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
+    """Return what teacher ``name``'s logits on the views of ``data`` must have been made from."""
+    teacher: dict[str, Any] = read_json(source.networks / name / MANIFEST)
+    return Origin(
+        teacher=teacher["sha256"],
+        images=source.train.array_sha256,
+        train=source.train.list_sha256,
+        seed=data.seed,
+        settings=as_dict(data.settings),
+        classes=list(data.subset.classes),
+    )
+
+
+def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
+    """Return the teacher stored in ``folder``, on the device of ``data``; ErktError as ``load_folder`` raises."""
+    return load_folder(folder, data.subset.classes).to(data.device)

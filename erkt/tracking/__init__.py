@@ -1,0 +1,1 @@
+"""The mirror of runs in MLflow; the files under ``metrics/`` are complete without it."""

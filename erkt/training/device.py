@@ -1,0 +1,30 @@
+"""Where tensors live and how many threads work on them; changes rounding at most."""
+
+import torch
+
+from erkt.errors import ErktError
+from erkt.params.runtime import Runtime
+from erkt.training.allocator import keep_freed_memory, return_freed_memory
+
+
+def choose(settings: Runtime) -> torch.device:
+    """Return the device that ``settings`` name; side effects are torch's threads, no TF32, and what freed memory does.
+
+    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be. Freed memory stays
+    with the process, which is faster; ``recompute`` wants little of it, so then it goes back to the system.
+    Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching: onnx``.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ErktError("runtime.device: cuda, but torch sees no GPU here; set device: auto")
+    gpu = settings.device != "cpu" and torch.cuda.is_available()
+    if gpu and settings.caching == "onnx":
+        raise ErktError("runtime.caching: onnx runs on the CPU; set caching: eager, or device: cpu")
+    if settings.recompute:
+        return_freed_memory()
+    else:
+        keep_freed_memory()
+    return torch.device("cuda" if gpu else "cpu")

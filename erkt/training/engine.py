@@ -1,0 +1,205 @@
+"""The one training loop, for teachers and student alike (Algorithm 1).
+
+The loop knows neither distillation nor caching: an objective turns logits into a loss, and ``teach`` says
+where a batch's teacher logits come from. Each step seeds torch from (seed, step), so that dropout and drop
+path need no saved state, and training that goes on from a checkpoint ends with the same bits. Deliberately absent: Algorithm 1's accuracy on the test part after each epoch.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from erkt.errors import ErktError
+from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
+from erkt.networks.models import Classifier
+from erkt.networks.recompute import statistics_kept
+from erkt.params.economy import OFF, Economy
+from erkt.params.recipe import Recipe
+from erkt.seeds import derive
+from erkt.teachers.teach import Teach
+from erkt.training.economy import average_of, shrunk, side_at
+from erkt.views.batches import Batch, ViewBatches
+
+
+class Objective(Protocol):
+    """What a training step minimises."""
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether teacher logits are read at all."""
+
+    def __call__(
+        self,
+        student: Tensor,
+        teacher: Tensor | None,
+        label_a: Tensor,
+        label_b: Tensor,
+        alpha: Tensor,
+        epoch: int,
+    ) -> dict[str, Tensor]:
+        """Return ``loss`` and its named parts, scalars, for student and teacher logits (B, C)."""
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Return the rate at ``progress`` epochs: a linear rise over the warm-up, then half a cosine down to 0."""
+    if progress < recipe.warmup_epochs:
+        return recipe.learning_rate * progress / recipe.warmup_epochs
+    share = (progress - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+@dataclass
+class _Place:
+    """How far training is: ``done`` batches of ``epoch``, ``step`` in all; the epoch's sums, earlier rows."""
+
+    epoch: int = 0
+    done: int = 0
+    step: int = 0
+    rate: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    model: Classifier,
+    data: ViewBatches,
+    objective: Objective,
+    *,
+    recipe: Recipe,
+    seed: int,
+    teach: Teach | None = None,
+    validate: Callable[[], dict[str, float]] = dict,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
+    economy: Economy = OFF,
+) -> Iterator[dict[str, float]]:
+    """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
+
+    ``teach`` maps a batch to teacher logits (B, C) and is called only if the objective needs them.
+    ``validate`` runs after each epoch; what it returns joins the epoch's numbers.
+    ``on_step`` hears how many steps of how many are done.
+    ``checkpoints`` hold weights, moments and place after a step; epochs that a restored one has behind it are
+    yielded again, from its records. With the same number of threads on the same CPU the end is the same, bit
+    for bit, as without the interruption. ``economy`` makes training cheaper; where it averages weights,
+    ``model`` has the average after its last step.
+
+    Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
+    with weights that are not: the last one kept is good.
+    """
+    model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    average = average_of(model, economy)
+    place, kept = _Place(), checkpoints.restore()
+    if kept is not None:
+        place = _restore(kept, model, optimizer, average)
+    yield from place.rows
+    while place.epoch < recipe.epochs:
+        view, order = data.epoch(place.epoch)
+        model.train()
+        for positions in order[place.done :]:
+            place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
+            for group in optimizer.param_groups:
+                group["lr"] = place.rate
+            batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
+            side = side_at(economy, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs)
+            parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
+            _check_finite(parts["loss"], place)
+            optimizer.zero_grad(set_to_none=True)
+            with statistics_kept(model):
+                parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
+            optimizer.step()
+            if average is not None:
+                average.update_parameters(model)
+            place.step, place.done = place.step + 1, place.done + 1
+            for name, part in parts.items():
+                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
+            on_step(place.step, recipe.epochs * len(order))
+            checkpoints.after_step(lambda: _capture(model, optimizer, average, place))
+        if average is not None and place.epoch + 1 == recipe.epochs:
+            model.load_state_dict(average.module.state_dict())
+        means = {name: total.item() / len(data.subset) for name, total in place.sums.items()}
+        row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **validate()}
+        place.rows, place.sums = [*place.rows, row], {}
+        place.epoch, place.done = place.epoch + 1, 0
+        yield row
+
+
+def _capture(
+    model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None, place: _Place
+) -> Checkpoint:
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
+    for number, parameter in enumerate(model.parameters()):
+        for name, tensor in optimizer.state[parameter].items():
+            tensors[f"optimizer.{number}.{name}"] = tensor
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ErktError(
+            f"the weights are not finite after epoch {place.epoch + 1}, step {place.step}; "
+            "lower recipe.learning_rate"
+        )
+    state = {name: getattr(place, name) for name in ("epoch", "done", "step", "rate", "rows")}
+    return Checkpoint(tensors, state | {"sums": {name: total.item() for name, total in place.sums.items()}})
+
+
+def _restore(
+    kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None
+) -> _Place:
+    by_owner: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
+    for name, tensor in kept.tensors.items():
+        owner, _, own = name.partition(".")
+        by_owner[owner][own] = tensor
+    model.load_state_dict(by_owner["model"])
+    if average is not None:
+        average.load_state_dict(by_owner["average"])
+    parameters = list(model.parameters())
+    for name, tensor in by_owner["optimizer"].items():
+        number, moment = name.split(".")
+        parameter = parameters[int(number)]
+        # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar.
+        fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
+        optimizer.state[parameter][moment] = fitting
+    state: dict[str, Any] = dict(kept.state)
+    device = parameters[0].device
+    sums = {
+        name: torch.tensor(total, dtype=torch.double, device=device) for name, total in state["sums"].items()
+    }
+    return _Place(**(state | {"sums": sums}))
+
+
+def _losses(
+    model: Classifier,
+    batch: Batch,
+    objective: Objective,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    teach: Teach | None,
+    side: int,
+) -> dict[str, Tensor]:
+    teacher = teach(batch) if teach is not None and objective.needs_teacher else None
+    device = batch.images.device
+    images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # torch.manual_seed would do, but where there is no GPU it formats a stack trace at every call.
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            logits = model(images)
+    return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)
+
+
+def _check_finite(loss: Tensor, place: _Place) -> None:
+    if not torch.isfinite(loss):
+        raise ErktError(
+            f"the loss is {loss.item()} at epoch {place.epoch + 1}, step {place.step + 1}; "
+            "lower recipe.learning_rate"
+        )

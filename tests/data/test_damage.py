@@ -1,0 +1,175 @@
+"""Full disks and flipped bits: one clear line, what was there stays, nothing damaged is used."""
+
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made import CLASSES, ORIGIN, batches, classifier
+from PIL import Image
+
+from erkt.data.images import open_images
+from erkt.data.prepare import prepare
+from erkt.errors import ErktError
+from erkt.inflight.checkpoints import Checkpoint, FolderCheckpoints
+from erkt.inflight.states import State
+from erkt.inflight.stopping import Stop
+from erkt.networks.models import load_folder, save_folder
+from erkt.params.prepare import Prepare
+from erkt.teachers.reader import open_blocks
+from erkt.teachers.writer import write_block
+
+SETTINGS = Prepare(8, "bicubic", "squash", "refuse")
+
+
+def fail(message: str) -> None:
+    pytest.fail(f"a warning came where none was due: {message}")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(disk: Path) -> None:
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def left(disk: Path) -> list[str]:
+    return sorted(path.relative_to(disk).as_posix() for path in disk.rglob("*") if path.is_file())
+
+
+def test_a_full_disk_stops_with_the_checkpoint_before(disk: Path) -> None:
+    kept = FolderCheckpoints(disk / "state", 0, Stop(), fail)
+    kept.after_step(lambda: Checkpoint({"w": torch.arange(10000)}, {"step": 1}))
+    fill(disk)
+    with pytest.raises(ErktError, match=r"checkpoint.safetensors: not written: .*No space left") as error:
+        kept.after_step(lambda: Checkpoint({"w": torch.arange(20000)}, {"step": 2}))
+    assert "\n" not in str(error.value)
+    assert left(disk) == ["filler", "state/checkpoint.safetensors"]
+    checkpoint = kept.restore()
+    assert checkpoint is not None
+    assert checkpoint.state == {"step": 1}
+    assert torch.equal(checkpoint.tensors["w"], torch.arange(10000))
+
+
+def test_a_full_disk_leaves_no_half_block(disk: Path) -> None:
+    fill(disk)
+    with pytest.raises(ErktError, match="No space left") as error:
+        write_block(disk / "0", classifier(1), batches(), views=[0], origin=ORIGIN)
+    assert "\n" not in str(error.value)
+    assert left(disk) == ["filler"]
+
+
+def archive_of(folder: Path, side: int = 8) -> Path:
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for name in CLASSES:
+            for number in range(3):
+                pixels = np.full((side, side, 3), 10 * number + len(name), np.uint8)
+                Image.fromarray(pixels).save(folder / "one.png")
+                archive.write(folder / "one.png", f"{name}/{number}.png")
+    return folder / "images.zip"
+
+
+def test_a_full_disk_leaves_no_half_array(disk: Path, tmp_path: Path) -> None:
+    archive = archive_of(tmp_path)
+    prepare(archive, disk / "prepared", SETTINGS, lambda done, total: None)
+    before = {name: (disk / name).read_bytes() for name in left(disk)}
+    fill(disk)
+    with pytest.raises(ErktError, match="No space left") as error:
+        prepare(archive, disk / "prepared", SETTINGS, lambda done, total: None)
+    assert "\n" not in str(error.value)
+    (disk / "filler").unlink()
+    assert {name: (disk / name).read_bytes() for name in left(disk)} == before
+
+
+def test_a_full_disk_keeps_no_half_result(disk: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(os.urandom(300_000))
+    state = State(disk, "train@0", "0" * 64)
+    with pytest.raises(ErktError, match="No space left"):
+        state.finish(tmp_path, [Path("out")], "line")
+    assert left(disk) == []
+    assert state.take(tmp_path, fail) is None
+
+
+def flips(path: Path, step: int = 1) -> Iterator[int]:
+    """Give ``path`` each of its possible states with one bit of one byte flipped."""
+    whole = path.read_bytes()
+    for place in range(0, len(whole), step):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << place % 7)]) + whole[place + 1 :])
+        yield place
+    path.write_bytes(whole)
+
+
+def cuts(path: Path, step: int = 1) -> Iterator[int]:
+    whole = path.read_bytes()
+    for length in range(0, len(whole), step):
+        path.write_bytes(whole[:length])
+        yield length
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "logits.npy"])
+@pytest.mark.parametrize("harm", [flips, cuts])
+def test_a_damaged_block_is_refused_or_changes_nothing(tmp_path: Path, name: str, harm: object) -> None:
+    data = batches()
+    write_block(tmp_path, classifier(1), data, views=[0, 1], origin=ORIGIN)
+    whole = open_blocks([tmp_path], data, ORIGIN, [0, 1], fail)
+    expected = {number: np.array(rows) for number, rows in whole.items()}
+    refused: list[str] = []
+    for _ in harm(tmp_path / name, 17 if name == "logits.npy" else 41):
+        try:
+            found = open_blocks([tmp_path], data, ORIGIN, [0, 1], lambda message: None)
+        except ErktError as error:
+            refused.append(str(error))
+        else:
+            assert all(np.array_equal(found[number], expected[number]) for number in (0, 1))
+    assert len(refused) > 5
+    assert not any("\n" in line for line in refused)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "images.npy", "index.csv"])
+@pytest.mark.parametrize("harm", [flips, cuts])
+def test_a_damaged_array_is_refused_or_changes_nothing(tmp_path: Path, name: str, harm: object) -> None:
+    prepare(archive_of(tmp_path), tmp_path / "prepared", SETTINGS, lambda done, total: None)
+    whole = open_images(tmp_path / "prepared")
+    expected, refused = np.array(whole.array), []
+    for _ in harm(tmp_path / "prepared" / name, 7):
+        try:
+            found = open_images(tmp_path / "prepared")
+        except ErktError as error:
+            refused.append(str(error))
+        else:
+            assert np.array_equal(found.array, expected)
+            assert (found.index, found.classes) == (whole.index, whole.classes)
+    assert len(refused) > 5
+    assert not any("\n" in line for line in refused)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors"])
+def test_a_damaged_network_is_refused(tmp_path: Path, name: str) -> None:
+    model = classifier(1)
+    save_folder(model, tmp_path)
+    digest = '"sha256"'
+    for place in flips(tmp_path / name, 97):
+        if name == "manifest.json" and digest not in (tmp_path / name).read_text(errors="replace"):
+            continue
+        if name == "manifest.json" and place > 80:
+            continue  # behind the digest: the count of parameters, which nothing reads here
+        with pytest.raises(ErktError):
+            load_folder(tmp_path, CLASSES)

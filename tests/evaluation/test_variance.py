@@ -1,0 +1,71 @@
+"""Variances and distances against numpy loops and closed forms, and on the views themselves."""
+
+import numpy as np
+import pytest
+import torch
+from made import batches, classifier
+from scipy.special import softmax
+
+from erkt.evaluation import variance
+
+
+def logits(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(4, 6, 3)).astype(np.float32)
+
+
+LABELS = np.array([0, 2, 0, 2, 2, 0])
+
+
+def test_a_report_is_what_loops_over_images_views_and_classes_give() -> None:
+    student, teacher = logits(1), logits(2)
+    found = variance.report(student, teacher, LABELS)
+    for name in ("logits", "probabilities"):
+        own, theirs = (
+            softmax(scores.astype(np.float64), axis=2)
+            if name == "probabilities"
+            else scores - scores.astype(np.float64).mean(axis=2, keepdims=True)
+            for scores in (student, teacher)
+        )
+        across = [sum(np.var(theirs[:, i, c], ddof=1) for c in range(3)) for i in range(6)]
+        within = [
+            sum(
+                np.var([theirs[v, i, c] for v in range(4) for i in range(6) if LABELS[i] == k])
+                for c in range(3)
+            )
+            for k in (0, 2)
+        ]
+        apart = [sum((own[v, i] - theirs[v, i]) ** 2) for v in range(4) for i in range(6)]
+        assert found[f"{name}_across_views"] == pytest.approx(np.mean(across))
+        assert found[f"{name}_within_class"] == pytest.approx(np.mean(within))
+        assert found[f"{name}_distance"] == pytest.approx(np.mean(apart))
+    same = [student[v, i].argmax() == teacher[v, i].argmax() for v in range(4) for i in range(6)]
+    assert found["agreement"] == pytest.approx(100 * np.mean(same))
+
+
+def test_what_says_nothing_about_classes_is_no_deviation() -> None:
+    teacher = logits(1)
+    shifts = np.random.default_rng(0).normal(size=(4, 6, 1)).astype(np.float32)
+    found = variance.report(teacher + shifts, teacher, LABELS)
+    assert found["logits_distance"] == pytest.approx(0, abs=1e-10)
+    assert found["probabilities_distance"] == pytest.approx(0, abs=1e-10)
+    assert found["agreement"] == 100
+
+
+def test_a_teacher_that_does_not_vary_has_no_variance_and_one_view_has_none_to_have() -> None:
+    teacher = np.repeat(logits(1)[:1, :1], 6, axis=1)
+    still = variance.report(np.repeat(teacher, 4, axis=0), np.repeat(teacher, 4, axis=0), LABELS)
+    assert still["probabilities_across_views"] == pytest.approx(0, abs=1e-20)
+    assert still["probabilities_within_class"] == pytest.approx(0, abs=1e-20)
+    assert variance.report(teacher, teacher, LABELS)["logits_across_views"] is None
+
+
+def test_student_and_teacher_see_the_same_pixels_image_by_image() -> None:
+    """The student in evaluation mode (its dropout would show), rows in the order of the list."""
+    data, student = batches(batch_size=6), classifier(seed=3).train()
+    own, theirs = variance.on_views(student, lambda batch: batch.images.mean((2, 3)), data, [2, 0])
+    for place, number in enumerate((2, 0)):
+        everything = data.batch(data.view(number), np.arange(31))
+        with torch.inference_mode():
+            expected = classifier(seed=3).eval()(everything.images)
+        np.testing.assert_allclose(own[place], expected.numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(theirs[place], everything.images.mean((2, 3)).numpy(), rtol=1e-6)

@@ -1,0 +1,120 @@
+"""Rows of the tables: differences over seeds, what they are worth, and how they are shown."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from erkt.errors import ErktError
+from erkt.pipeline.experiments.comparison import (
+    Result,
+    compare_students,
+    list_networks,
+    list_weights,
+    markdown,
+    verdict,
+    with_deviation,
+    with_interval,
+)
+
+IMAGES = tuple(f"a/{place}.png" for place in range(400))
+
+
+def result(shares: dict[int, float], **changes: Any) -> Result:
+    """Return a student that is right on the first ``share`` of the images of each seed."""
+    hits = {seed: np.arange(400) < 400 * share for seed, share in shares.items()}
+    oa = {seed: 100 * float(own.mean()) for seed, own in hits.items()}
+    fields = {
+        "label": "l",
+        "oa": oa,
+        "ensemble": dict.fromkeys(shares, 99.0),
+        "hits": hits,
+        "images": dict.fromkeys(shares, IMAGES),
+        "data": "content",
+        "student_passes": 10,
+        "teacher_passes": 5,
+        "gmacs": 1.5,
+        "run": "run",
+        "base": "base",
+    }
+    return Result(**(fields | changes))
+
+
+FIRST = result({0: 0.8, 1: 0.81, 2: 0.79})
+BETTER = result({0: 0.85, 1: 0.8625, 2: 0.8375})
+
+
+def test_a_row_holds_mean_deviation_and_the_paired_difference_with_students_interval() -> None:
+    _, row = compare_students({"first": FIRST, "better": BETTER}, "first", {"better": "97.2"})
+    differences = [BETTER.oa[seed] - FIRST.oa[seed] for seed in range(3)]
+    low, high = stats.t.interval(0.95, 2, np.mean(differences), stats.sem(differences))
+    assert (row["oa"], row["std"]) == pytest.approx((85.0, np.std(list(BETTER.oa.values()), ddof=1)))
+    assert (row["difference"], row["low"], row["high"]) == pytest.approx((np.mean(differences), low, high))
+    assert row["bootstrap_low"] < row["difference"] < row["bootstrap_high"]
+    assert (row["verdict"], row["paper"], row["runs"]) == ("higher", "97.2", 3)
+    assert row["oa_by_seed"] == "0:85.0000 1:86.2500 2:83.7500"
+
+
+def test_the_reference_is_compared_with_nothing_nor_is_a_row_whose_reference_has_not_run() -> None:
+    for rows in (
+        compare_students({"first": FIRST}, "first", {}),
+        compare_students({"better": BETTER}, "first", {}),
+    ):
+        assert rows[0]["difference"] is rows[0]["verdict"] is None
+        assert with_interval(rows[0]) == ""
+
+
+def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
+    one, other = result({0: 0.8}), result({0: 0.9})
+    row = compare_students({"first": one, "other": other}, "first", {})[1]
+    assert (row["std"], row["low"], row["verdict"]) == (None, None, "one seed, no verdict")
+    assert with_interval(row).endswith("(test images alone)")
+    assert with_deviation(row) == "90.00"
+
+
+def test_other_test_images_are_not_compared() -> None:
+    other = result({0: 0.8, 1: 0.81, 2: 0.79}, images=dict.fromkeys(range(3), IMAGES[::-1]), run="other")
+    with pytest.raises(ErktError, match="other and run have other test images at seed 0"):
+        compare_students({"first": FIRST, "other": other}, "first", {})
+
+
+def test_images_of_other_content_are_not_compared() -> None:
+    other = result({0: 0.8, 1: 0.81, 2: 0.79}, data="other", run="other")
+    with pytest.raises(ErktError, match="other and run were made from images of other content"):
+        compare_students({"first": FIRST, "other": other}, "first", {})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "word"),
+    [
+        ((0.1, 2, 0.2, 1), "higher"),
+        ((-2, -0.1, -1, -0.2), "lower"),
+        ((-0.1, 2, 0.2, 1), "no difference shown"),
+        ((0.1, 2, -0.2, 1), "no difference shown"),
+        ((-2, -0.1, -1, 0.2), "no difference shown"),
+        ((0.0, 2, 0.1, 1), "no difference shown"),
+    ],
+)
+def test_a_verdict_needs_both_intervals_to_leave_out_0(bounds: tuple[float, ...], word: str) -> None:
+    assert verdict(dict(zip(("low", "high", "bootstrap_low", "bootstrap_high"), bounds, strict=True))) == word
+
+
+def test_networks_and_weights_are_means_over_seeds() -> None:
+    (row,) = list_networks({"student": {0: 90.0, 1: 92.0}}, {"student": 5}, {})
+    assert (row["oa"], row["parameters"], row["runs"]) == (91.0, 5, 2)
+    sweep = {
+        seed: [
+            {"lead": "one", "one": "0.9", "two": "0.1", "oa": str(oa), "nll": "1"},
+            {"lead": "", "one": "1", "two": "0", "oa": str(oa + 1), "nll": "1"},
+        ]
+        for seed, oa in ((0, 80.0), (1, 82.0))
+    }
+    first, second = list_weights(sweep)
+    assert (first["lead"], first["one"], first["oa"]) == ("one", 0.9, 81.0)
+    assert (second["lead"], second["two"], second["oa"]) == (None, 0.0, 82.0)
+
+
+def test_a_table_in_markdown_has_a_line_a_row_and_empty_cells() -> None:
+    text = markdown([{"a": 1, "b": None}, {"a": "x", "b": 2.5}])
+    assert text == "| a | b |\n| --- | --- |\n| 1 |  |\n| x | 2.5 |\n"

@@ -1,0 +1,237 @@
+"""The DAG, by real ``dvc repro`` in a temporary clone. One clone serves all tests of this file, in order."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clone import Clone
+
+TEACHERS = ("one", "two")
+STUDENT = {"distill@0", "evaluate@0", "summarize"}
+LEAVES = {"measure@0", "draw@0", "stress@0"}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("clone"))
+    executed = made.repro("--all-pipelines")
+    per_teacher = ("train_teacher@0-{}", "evaluate_teacher@0-{}", "cache_logits@0-{}-0")
+    assert executed == {
+        *("download", "prepare", "split@0", "search_weights@0"),
+        *STUDENT,
+        *LEAVES,
+        *(name.format(teacher) for name in per_teacher for teacher in TEACHERS),
+    }
+    made.commit("run")
+    return made
+
+
+def test_nothing_changed_reruns_nothing_and_leaves_git_clean(clone: Clone) -> None:
+    assert clone.repro() == set()
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_the_summary_has_its_numbers_and_follows_from_the_predictions(clone: Clone) -> None:
+    summary = json.loads((clone.folder / "metrics/summary.json").read_text())
+    with (clone.folder / "metrics/predictions/0.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 28
+    for who in ("student", "ensemble"):
+        right = sum(row["actual"] == row[who] for row in rows)
+        assert summary[who]["oa"]["mean"] == pytest.approx(100 * right / len(rows))
+        assert summary[who]["oa"]["std"] is None
+        assert summary[who]["oa"]["runs"] == 1
+    assert set(summary["teachers"]) == set(TEACHERS)
+    weights = json.loads((clone.folder / "data/teaching/0/ensemble.json").read_text())["weights"]
+    members = [summary["teachers"][name]["parameters"] for name in TEACHERS if weights[name] > 0]
+    assert summary["ensemble"]["parameters"] == sum(members)
+    gap = summary["ensemble"]["oa"]["mean"] - summary["student"]["oa"]["mean"]
+    assert summary["gap"]["mean"] == pytest.approx(gap)
+
+
+def test_tracking_and_device_settings_rerun_nothing(clone: Clone) -> None:
+    def set_to(experiment: str, inference_batch: int) -> set[str]:
+        def change(params: dict) -> None:
+            params["tracking"]["experiment"] = experiment
+            params["runtime"]["inference_batch"] = inference_batch
+
+        return clone.change(change)
+
+    assert set_to("another", 16) == set()
+    # Back again: on some CPUs another batch rounds otherwise, and what follows compares bytes.
+    assert set_to("erkt", 8) == set()
+
+
+def test_recomputing_keeps_every_bit_and_another_runtime_is_recorded(clone: Clone) -> None:
+    student = (clone.folder / "data/students/0/weights.safetensors").read_bytes()
+    block = clone.folder / "data/teaching/0/one/0"
+    logits, before = np.load(block / "logits.npy").astype(float), dict(clone.params["runtime"])
+    clone.params["runtime"] |= {"recompute": True, "caching": "onnx"}
+    clone.write_params()
+    for stage in (
+        ["distill", "--seed", "0"],
+        ["cache_logits", "--seed", "0", "--teacher", "one", "--block", "0"],
+    ):
+        done = clone.python("-m", "erkt", "stage", *stage, ERKT_INFLIGHT=str(clone.folder / ".inflight/own"))
+        assert done.returncode == 0, done.stderr
+    assert (clone.folder / "data/students/0/weights.safetensors").read_bytes() == student
+    assert json.loads((block / "manifest.json").read_text())["versions"]["caching"] == "onnx"
+    np.testing.assert_allclose(np.load(block / "logits.npy"), logits, rtol=0, atol=1e-3 * logits.std())
+    clone.params["runtime"] = before
+    clone.write_params()
+    clone.repro()
+    clone.git("checkout", "--", "metrics/environment")  # of the runs by hand
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) -> None:
+    """Every stage runs under a hook that refuses to open the test list; the evaluate stages must then fail."""
+    spy = (
+        "import runpy, sys\n"
+        "def refuse(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('test.txt') and 'w' not in str(arguments[1]):\n"
+        "        raise RuntimeError('test list opened')\n"
+        "sys.addaudithook(refuse)\n"
+        "sys.argv = ['erkt', 'stage', *sys.argv[1:]]\n"
+        "runpy.run_module('erkt', run_name='__main__', alter_sys=False)\n"
+    )
+    coordinates = {
+        "train_teacher": ["--seed", "0", "--teacher", "one"],
+        "search_weights": ["--seed", "0"],
+        "cache_logits": ["--seed", "0", "--teacher", "one", "--block", "0"],
+        "distill": ["--seed", "0"],
+        "summarize": [],
+        "evaluate_teacher": ["--seed", "0", "--teacher", "one"],
+        "evaluate": ["--seed", "0"],
+        "measure": ["--seed", "0"],
+        "draw": ["--seed", "0"],
+        "stress": ["--seed", "0"],
+    }
+    before = clone.outputs()
+    for stage, cell in coordinates.items():
+        done = clone.python("-c", spy, stage, *cell)
+        refused = "test list opened" in done.stderr
+        assert refused == stage.startswith("evaluate"), f"{stage}: {done.stderr}"
+        assert (done.returncode == 0) == (not refused), f"{stage}: {done.stderr}"
+    assert clone.outputs() == before, "a second run of a stage made other bytes"
+    assert clone.repro() == set()
+
+
+def test_the_loss_ratio_reruns_the_student_alone(clone: Clone) -> None:
+    executed = clone.change(lambda params: params["distill"].update(loss_ratio=0.5))
+    assert executed == STUDENT
+
+
+def test_a_ratio_of_two_trains_without_reading_the_teachers(clone: Clone) -> None:
+    executed = clone.change(lambda params: params["distill"].update(loss_ratio=2.0))
+    assert executed == STUDENT
+    curves = (clone.folder / "metrics/curves/0-student.csv").read_text().splitlines()[0]
+    assert "distillation" not in curves
+
+
+def test_one_teachers_recipe_reruns_that_teacher_and_what_follows(clone: Clone) -> None:
+    def change(params: dict) -> None:
+        params["distill"]["loss_ratio"] = 1.0
+        params["teachers"]["one"]["recipe"]["learning_rate"] = 0.02
+
+    assert clone.change(change) == {
+        "train_teacher@0-one",
+        "evaluate_teacher@0-one",
+        "cache_logits@0-one-0",
+        "search_weights@0",
+        *STUDENT,
+    }
+
+
+def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:
+    first = {name: data for name, data in clone.outputs().items() if name.startswith("data/teaching/0/one/0")}
+    executed = clone.change(lambda params: params["cache"].update(blocks=[0, 1]))
+    blocks = {f"cache_logits@0-{teacher}-1" for teacher in TEACHERS}
+    assert executed == blocks | STUDENT
+    outputs = clone.outputs()
+    assert first == {name: outputs[name] for name in first}
+    assert outputs["data/teaching/0/one/0/logits.npy"] != outputs["data/teaching/0/one/1/logits.npy"]
+
+
+def test_no_blocks_run_the_teachers_online_and_leave_no_stale_block(clone: Clone) -> None:
+    """Evaluate is skipped where the student is the cached one to the last bit, as with equal teacher batches."""
+    executed = clone.change(lambda params: params["cache"].update(blocks=[]))
+    assert "distill@0" in executed
+    assert executed <= STUDENT
+    assert not list((clone.folder / "data/teaching/0").rglob("logits.npy"))
+    assert clone.repro() == set()
+
+
+def test_what_was_made_before_comes_back_without_running(clone: Clone) -> None:
+    def change(params: dict) -> None:
+        params["cache"]["blocks"] = [0]
+        params["teachers"]["one"]["recipe"]["learning_rate"] = 0.01
+
+    assert clone.change(change) == set()
+
+
+def test_every_cell_has_a_key_of_its_own(clone: Clone) -> None:
+    sidecars = list((clone.folder / "metrics/environment").iterdir())
+    assert len(sidecars) >= 13
+    assert len({json.loads(path.read_text())["inputs"] for path in sidecars}) == len(sidecars)
+
+
+def test_stale_files_do_not_enter_a_key(clone: Clone) -> None:
+    sidecar = clone.folder / "metrics/environment/search_weights-0.json"
+    stale = clone.folder / "data/teachers/0/stale"
+    keys = []
+    for there in (False, True):
+        if there:
+            stale.mkdir()
+            (stale / "file").write_text("left behind")
+        done = clone.python("-m", "erkt", "stage", "search_weights", "--seed", "0")
+        assert done.returncode == 0, done.stderr
+        assert ("removing data/teachers/0/stale" in done.stderr) == there
+        keys.append(json.loads(sidecar.read_text())["inputs"])
+    assert not stale.exists()
+    assert keys[0] == keys[1]
+
+
+def test_bad_params_stop_every_stage_in_one_line(clone: Clone) -> None:
+    path = clone.folder / "params.yaml"
+    good = path.read_text()
+    try:
+        path.write_text(good.replace("loss_ratio", "los_ratio"))
+        done = clone.python("-m", "erkt", "stage", "split", "--seed", "0")
+        path.write_text("a: [")
+        broken = clone.python("-m", "erkt", "stage", "split", "--seed", "0")
+    finally:
+        path.write_text(good)
+    assert done.returncode == broken.returncode == 1
+    message = "error: split@0: params.yaml.distill: unknown key 'los_ratio'; did you mean 'loss_ratio'?\n"
+    assert done.stderr == message
+    assert broken.stderr.startswith("error: split@0: params.yaml: is not YAML")
+    assert broken.stderr.count("\n") == 1
+
+
+def test_verify_accepts_the_cache_and_summary_prints_the_table(clone: Clone) -> None:
+    done = clone.python("-m", "erkt", "verify", "--views", "1", "--pairs", "4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("logits differ by at most") == len(TEACHERS)
+    shown = clone.python("-m", "erkt", "summary")
+    assert "ensemble of teachers" in shown.stdout
+
+
+def test_logits_of_another_teacher_are_refused_by_distill(clone: Clone) -> None:
+    manifest = clone.folder / "data/teachers/0/one/manifest.json"
+    good = manifest.read_text()
+    facts = json.loads(good)
+    manifest.chmod(0o644)
+    try:
+        manifest.write_text(json.dumps(facts | {"sha256": "0" * 64}))
+        done = clone.python("-m", "erkt", "stage", "distill", "--seed", "0")
+    finally:
+        manifest.write_text(good)
+    assert done.returncode == 1
+    place = Path("data/teaching/0/one/0")
+    assert (
+        done.stderr.splitlines()[-1]
+        == f"error: distill@0: {place}: made from other teacher; rerun cache_logits"
+    )

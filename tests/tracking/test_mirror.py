@@ -1,0 +1,564 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tracked import empty_database, no_settings, picture
+
+from erkt.errors import ErktError
+from erkt.params.tracking import Tracking
+from erkt.tracking import mlflow_store
+from erkt.tracking.mirror import Run, track
+
+SETTINGS = Tracking(enabled=True, experiment="scenes")
+OFF = "MLflow keeps nothing more of this stage; its results are not affected"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """No setting of the user's takes part, and what a run sets in the process goes after the module."""
+    with no_settings():
+        yield
+
+
+class Stage:
+    """A stage with a fresh store, whose warnings are kept."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.warnings: list[str] = []
+        self.now = 0.0
+
+    def track(
+        self,
+        inputs: str = "k1",
+        stage: str = "train_teacher@0-b0",
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[Run]:
+        return track(
+            SETTINGS,
+            inputs=inputs,
+            stage=stage,
+            params=params or {},
+            tags=tags or {},
+            root=self.root,
+            environment=environment or {},
+            warn=self.warnings.append,
+            clock=lambda: self.now,
+        )
+
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+
+    def runs(self, deleted: bool = False) -> list[Any]:
+        from mlflow.entities import ViewType
+
+        client = self.client()
+        experiment = client.get_experiment_by_name("scenes").experiment_id
+        view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+        return list(client.search_runs([experiment], run_view_type=view, order_by=["start_time ASC"]))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    root = tmp_path / "a project #1"
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(empty_database())
+    return Stage(root)
+
+
+def test_params_are_read_back_flat_and_spelt_as_in_yaml(stage: Stage) -> None:
+    params = {
+        "recipe": {"learning_rate": 0.001, "warm up": None, "amp": True, "precision": "fp32"},
+        "names": ["a", "b"],
+        "empty": {},
+        "odd (name)": 1e-05,
+        "long": "x" * 7000,
+        **{f"p{number}": number for number in range(150)},
+    }
+    with stage.track(params=params):
+        pass
+    (run,) = stage.runs()
+    expected = {
+        "recipe.learning_rate": "0.001",
+        "recipe.warm up": "null",
+        "recipe.amp": "true",
+        "recipe.precision": "fp32",
+        "names": '["a", "b"]',
+        "empty": "{}",
+        "odd _name_": "1e-05",
+        "long": "x" * 6000,
+        **{f"p{number}": str(number) for number in range(150)},
+    }
+    assert run.data.params == expected
+    assert stage.warnings == []
+
+
+def test_tags_and_name_say_where_a_run_comes_from(stage: Stage) -> None:
+    with stage.track(
+        inputs="abc",
+        stage="distill@1",
+        tags={"commit": "f00", "dirty": "false"},
+        environment={"DVC_EXP_NAME": "odd-cat"},
+    ):
+        assert [run.info.status for run in stage.runs()] == ["RUNNING"]
+    (run,) = stage.runs()
+    assert len(run.data.tags.pop("erkt.content")) == 64
+    assert run.data.tags == {
+        "erkt.inputs": "abc",
+        "erkt.stage": "distill@1",
+        "erkt.commit": "f00",
+        "erkt.dirty": "false",
+        "erkt.dvc_experiment": "odd-cat",
+        "mlflow.runName": "distill@1",
+    }
+    assert (run.info.run_name, run.info.status) == ("distill@1", "FINISHED")
+    assert run.info.end_time >= run.info.start_time
+
+
+def test_metrics_keep_their_history_and_short_epochs_share_a_call(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    sizes: list[int] = []
+    send = MlflowClient.log_batch
+
+    def counted(client: Any, run_id: str, **batch: Any) -> Any:
+        sizes.append(len(batch.get("metrics", ())))
+        return send(client, run_id, **batch)
+
+    with stage.track() as run:
+        monkeypatch.setattr(MlflowClient, "log_batch", counted)
+        for epoch in range(40):
+            run.metrics({"loss": 1 / (epoch + 1), "val/accuracy": epoch / 40}, epoch)
+            stage.now += 0.25
+        run.metrics({"final": float("nan"), "exact": 1 / 3})
+    assert sizes == [2, 16, 16, 16, 16, 16]  # the first epoch at once, then every 2 s, then the rest
+    (stored,) = stage.runs()
+    history = stage.client().get_metric_history(stored.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [
+        (epoch, float(f"{1 / (epoch + 1):.6g}")) for epoch in range(40)
+    ]
+    assert stored.data.metrics["val/accuracy"] == 39 / 40
+    assert stored.data.metrics["exact"] == 1 / 3
+    assert stored.data.metrics["final"] != stored.data.metrics["final"]
+
+
+def test_more_metrics_than_one_call_takes_are_all_kept(stage: Stage) -> None:
+    with stage.track() as run:
+        run.metrics({f"class {number}": number for number in range(1100)})
+    (stored,) = stage.runs()
+    assert stored.data.metrics == {f"class {number}": float(number) for number in range(1100)}
+
+
+def test_artifacts_lie_beside_the_database(stage: Stage, tmp_path: Path) -> None:
+    files = {"metrics.json": json.dumps({"a": 1}).encode(), "confusion.png": b"\x89PNG"}
+    with stage.track() as run:
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+            run.artifact(tmp_path / name)
+    (stored,) = stage.runs()
+    folder = stage.root / "mlartifacts" / stored.info.run_id / "artifacts"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert {entry.path for entry in stage.client().list_artifacts(stored.info.run_id)} == set(files)
+
+
+class EndedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (EndedError(), "FAILED"),
+        (ErktError("bad input"), "FAILED"),
+        (SystemExit(2), "FAILED"),
+        (SystemExit(0), "FINISHED"),
+        (KeyboardInterrupt(), "KILLED"),
+    ],
+)
+def test_a_run_ends_as_its_stage_does_and_the_exception_goes_on(
+    stage: Stage, error: BaseException, status: str
+) -> None:
+    def work() -> None:
+        with stage.track() as run:
+            run.metrics({"loss": 1.0}, 1)
+            run.metrics({"loss": 2.0}, 2)
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        work()
+    assert caught.value is error
+    (stored,) = stage.runs()
+    assert (stored.info.status, stored.data.metrics) == (status, {"loss": 2.0})
+    assert stage.warnings == []
+
+
+def test_only_a_finished_run_replaces_older_ones_with_its_key_that_no_commit_has(stage: Stage) -> None:
+    def finish(inputs: str, name: str) -> None:
+        with stage.track(inputs, name):
+            pass
+
+    def names(deleted: bool = False) -> list[str]:
+        return [run.info.run_name for run in stage.runs(deleted)]
+
+    finish("k1", "first")
+    finish("k2", "other")
+    with pytest.raises(EndedError), stage.track("k1", "broken"):
+        raise EndedError
+    assert names() == ["first", "other", "broken"]
+    client = stage.client()
+    experiment = client.get_experiment_by_name("scenes").experiment_id
+    client.create_run(experiment, 2**42, {"erkt.inputs": "k1"}, "started later")
+    client.create_run(experiment, 1, {"erkt.inputs": "k1", "mlflow.parentRunId": "p"}, "of a commit")
+    filled = {"erkt.inputs": "k1", "erkt.made_from": "files", "erkt.content": "c"}
+    client.create_run(experiment, 1, filled, "being filled")
+    client.set_terminated(client.create_run(experiment, 1, filled, "made from files").info.run_id)
+    finish("k1", "second")
+    assert sorted(names()) == ["being filled", "of a commit", "other", "second", "started later"]
+    assert sorted(names(deleted=True)) == ["broken", "first", "made from files"]
+
+
+def test_a_disabled_tracker_does_nothing_and_imports_nothing(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from erkt.params.tracking import Tracking
+from erkt.tracking.mirror import track
+with track(Tracking(False, "scenes"), inputs="k", stage="s", params={}, tags={}, root=Path(sys.argv[1]),
+           environment={"MLFLOW_TRACKING_URI": "file:/x"}, warn=print) as run:
+    run.metrics({"loss": 1.0}, 1)
+    run.artifact(Path("missing"))
+print("mlflow" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("False\n", "", [])
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["file:///x/mlruns", "./mlruns", "/x/mlruns", "postgresql://user:secret@host/db", "sqlite:////x%20/y.db"],
+)
+def test_an_address_that_cannot_be_used_costs_one_line_and_no_stage(stage: Stage, uri: str) -> None:
+    with stage.track(environment={"MLFLOW_TRACKING_URI": uri}) as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.artifact(stage.root / "missing")
+    (warning,) = stage.warnings
+    assert warning.startswith(OFF)
+    assert "\n" not in warning
+    assert "secret" not in warning
+    assert ("use sqlite:///<file>" in warning) != ("% or ?" in warning)
+
+
+def test_a_broken_database_is_left_alone(stage: Stage) -> None:
+    content = b"no database at all " * 100
+    (stage.root / "mlflow.db").write_bytes(content)
+    with stage.track() as run:
+        run.metrics({"loss": 1.0}, 1)
+    assert stage.warnings == [
+        f"{OFF}, and tracking.enabled: false stops the attempts (DatabaseError: file is not a database)"
+    ]
+    assert (stage.root / "mlflow.db").read_bytes() == content
+
+
+def test_a_programming_error_is_named_once_and_the_run_is_marked(stage: Stage) -> None:
+    with stage.track() as finished:
+        finished.metrics({"loss": 1.0}, 1)
+    with stage.track() as run:
+        run.metrics({"loss": "high"}, 1)  # type: ignore[dict-item]
+        run.metrics({"loss": 1.0}, 2)
+        run.artifact(stage.root / "missing")
+    (warning,) = stage.warnings
+    assert "ValueError: could not convert string to float: 'high'" in warning
+    assert [run.info.status for run in stage.runs()] == ["FINISHED", "FAILED"]
+    assert stage.runs()[1].data.metrics == {}
+
+
+class Locked:
+    """Lets a method of the client fail as SQLite does while others hold its lock, some times in all."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, name: str, times: int) -> None:
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.left = times
+        call = getattr(MlflowClient, name)
+
+        def locked(*arguments: Any, **named: Any) -> Any:
+            if self.left:
+                self.left -= 1
+                raise MlflowException("(sqlite3.OperationalError) database is locked")
+            return call(*arguments, **named)
+
+        patch.setattr(MlflowClient, name, locked)
+
+
+@pytest.mark.parametrize("name", ["create_run", "log_batch", "log_artifact", "set_tag", "set_terminated"])
+def test_a_locked_database_is_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    lock = Locked(monkeypatch, name, 3)
+    (stage.root / "a.txt").write_text("a")
+    with stage.track(params={"a": 1}) as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.artifact(stage.root / "a.txt")
+    assert (stage.warnings, lock.left) == ([], 0)
+    (stored,) = stage.runs()
+    assert (stored.info.status, stored.data.metrics) == ("FINISHED", {"loss": 1.0})
+    assert (stage.root / "mlartifacts" / stored.info.run_id / "artifacts" / "a.txt").read_text() == "a"
+
+
+def test_a_database_that_stays_locked_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Locked(monkeypatch, "log_batch", 1000)
+    with stage.track() as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.metrics({"loss": 2.0}, 2)
+    (warning,) = stage.warnings
+    assert "database is locked" in warning
+    assert lock.left == 1000 - 6
+    assert [run.info.status for run in stage.runs()] == ["FAILED"]
+
+
+def test_a_server_that_refuses_costs_one_warning(stage: Stage) -> None:
+    with socket.socket() as bound:  # bound but not listening: nobody else gets the port, nobody answers
+        bound.bind(("127.0.0.1", 0))
+        uri = f"http://user:secret@127.0.0.1:{bound.getsockname()[1]}"
+        with stage.track(environment={"MLFLOW_TRACKING_URI": uri}) as run:
+            for epoch in range(5):
+                run.metrics({"loss": 1.0}, epoch)
+                stage.now += 10
+    (warning,) = stage.warnings
+    assert warning.startswith(OFF)
+    assert "refused" in warning.lower()
+    assert "secret" not in warning
+    assert "\n" not in warning
+
+
+def test_a_server_that_stays_silent_is_asked_twice_in_all(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody reads
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with stage.track(environment={"MLFLOW_TRACKING_URI": uri}) as run:
+            for epoch in range(5):
+                run.metrics({"loss": 1.0}, epoch)
+                stage.now += 10
+        silent.settimeout(0)
+        attempts = 0
+        while True:
+            try:
+                silent.accept()[0].close()
+            except BlockingIOError:
+                break
+            attempts += 1
+    assert attempts == 2
+    assert len(stage.warnings) == 1
+    assert "timeout=1" in stage.warnings[0]
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "1"
+
+
+@pytest.mark.parametrize(("name", "bound"), [("TIMEOUT", "3"), ("MAX_RETRIES", "1")])
+def test_waiting_for_a_server_is_bounded_unless_the_user_bounds_it(
+    stage: Stage, name: str, bound: str
+) -> None:
+    with stage.track():
+        pass
+    assert os.environ[f"MLFLOW_HTTP_REQUEST_{name}"] == bound
+
+
+@pytest.fixture
+def failing_server() -> Iterator[tuple[str, list[str]]]:
+    """A server that knows the experiment and makes the run, then is in trouble; and what it was asked."""
+    asked: list[str] = []
+    info = {"run_id": "r1", "run_uuid": "r1", "experiment_id": "1", "start_time": 1, "status": "RUNNING"}
+    answers: dict[str, dict[str, Any]] = {
+        "experiments/get-by-name": {"experiment": {"experiment_id": "1", "name": "scenes"}},
+        "runs/create": {"run": {"info": info, "data": {}}},
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append(self.path.split("?")[0].removeprefix("/api/2.0/mlflow/"))
+            found = answers.get(asked[-1])
+            body = json.dumps(found or {}).encode()
+            self.send_response(200 if found else 503)
+            self.send_header("Retry-After", "30")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_that_fails_midway_is_given_up_at_once(
+    stage: Stage,
+    failing_server: tuple[str, list[str]],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uri, asked = failing_server
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with stage.track(environment={"MLFLOW_TRACKING_URI": uri}) as run:
+        for epoch in range(5):
+            run.metrics({"loss": 1.0}, epoch)
+            stage.now += 10
+    assert len(stage.warnings) == 1
+    assert [name for name in asked if not name.startswith("/")] == [
+        "experiments/get-by-name",
+        "runs/create",
+        "runs/log-batch",
+        "runs/log-batch",
+        "runs/update",
+        "runs/update",
+    ]
+    assert sum(waits) < 5
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_experiment_that_another_client_makes_first_is_used() -> None:
+    from mlflow.exceptions import MlflowException
+
+    class Client:
+        answers: Iterator[Any] = iter([None, type("Experiment", (), {"experiment_id": "7"})])
+
+        def get_experiment_by_name(self, name: str) -> Any:
+            return next(self.answers)
+
+        def create_experiment(self, name: str, artifact_location: str | None) -> str:
+            raise MlflowException("exists")
+
+    assert mlflow_store._experiment_id(Client(), "scenes", None) == "7"  # type: ignore[arg-type]
+
+
+CELL = """
+import os, sys, time
+from pathlib import Path
+from erkt.params.tracking import Tracking
+from erkt.inflight.stopping import listen
+from erkt.tracking.mirror import track
+sys.excepthook = lambda kind, error, trace: None
+name, root = sys.argv[1], Path(sys.argv[2])
+with listen(patient=False), track(Tracking(True, "scenes"), inputs=name, stage=name, params={}, tags={}, root=root,
+                                  environment=os.environ, warn=print) as run:
+    run.metrics({"loss": 1.0}, 1)
+    if name == "waits":
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def cell(stage: Stage) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a stage in a process of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", CELL, name, str(stage.root)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_two_processes_can_start_on_no_store_at_once_even_after_one_was_killed(
+    stage: Stage, cell: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    (stage.root / "mlflow.db").unlink()
+    (stage.root / "mlflow.db.part").write_bytes(b"the rest of a process")
+    (stage.root / "mlflow.db.part-journal").write_bytes(b"that was killed")
+    both = [cell("a"), cell("b")]
+    assert [process.communicate()[0] for process in both] == ["", ""]
+    assert [process.returncode for process in both] == [0, 0]
+    runs = stage.runs()
+    assert sorted(run.info.run_name for run in runs) == ["a", "b"]
+    assert [(run.info.status, run.data.metrics) for run in runs] == [("FINISHED", {"loss": 1.0})] * 2
+    assert {path.name for path in stage.root.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+MANY = """
+import os, sys
+from pathlib import Path
+from erkt.params.tracking import Tracking
+from erkt.tracking.mirror import track
+name, root = sys.argv[1], Path(sys.argv[2])
+(root / name).write_text(f"artifact of {name}")
+with track(Tracking(True, "scenes"), inputs=name, stage=name, params={"name": name}, tags={}, root=root,
+           environment=os.environ, warn=print, clock=iter(range(0, 1000, 10)).__next__) as run:
+    for epoch in range(8):
+        run.metrics({"loss": epoch / 4, "val_oa": epoch / 2}, epoch)
+    run.artifact(root / name)
+"""
+
+
+@pytest.mark.slow
+def test_ten_processes_log_to_one_fresh_store_at_once(stage: Stage) -> None:
+    (stage.root / "mlflow.db").unlink()
+    names = [f"cell-{number}" for number in range(10)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MANY, name, str(stage.root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in names
+    ]
+    assert [process.communicate()[0] for process in processes] == [""] * 10
+    assert [process.returncode for process in processes] == [0] * 10
+    shown = picture(f"sqlite:///{stage.root / 'mlflow.db'}", "scenes")
+    assert sorted(shown) == names
+    for name, run in shown.items():
+        assert run["status"] == "FINISHED"
+        assert run["params"] == {"name": name}
+        assert run["metrics"] == {
+            "loss": [(epoch, epoch / 4) for epoch in range(8)],
+            "val_oa": [(epoch, epoch / 2) for epoch in range(8)],
+        }
+        assert run["artifacts"] == {name: f"artifact of {name}".encode()}
+
+
+def test_a_terminated_stage_marks_its_run_killed(
+    stage: Stage, cell: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    process = cell("waits")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[0] == ""
+    assert process.returncode != 0
+    assert [run.info.status for run in stage.runs()] == ["KILLED"]

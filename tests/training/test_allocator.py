@@ -1,0 +1,78 @@
+"""What becomes of freed memory, measured in a process of its own: there is no way back to the first setting."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from erkt.params.runtime import Runtime
+from erkt.training import device
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+
+MIB = 2**20
+MEASURED = f"""
+import resource, sys, torch
+from erkt.training import allocator
+
+def used():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+setting, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+torch.ones(24 * {MIB} // 4)  # freed: from here on glibc takes blocks below 24 MiB for small, and keeps them
+if setting:
+    assert getattr(allocator, setting)()
+before = used()
+made = [torch.ones(size // 4) for _ in range(count)]
+held = used() - before
+above = torch.ones(64 * 1024 // 4)  # in the way of giving back the heap's end
+del made
+print(held, used() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "count", "size", "stays"),
+    [
+        ("", 1, 256 * MIB, False),
+        ("keep_freed_memory", 1, 256 * MIB, True),
+        ("", 32, 9 * MIB, True),
+        ("return_freed_memory", 32, 9 * MIB, False),
+    ],
+)
+def test_freed_memory_stays_or_goes(setting: str, count: int, size: int, stays: bool) -> None:
+    """Each setting where the C library on its own does the opposite."""
+    command = [sys.executable, "-c", MEASURED, setting, str(count), str(size)]
+    held, after = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    assert held == pytest.approx(count * size, rel=0.1)
+    assert after == pytest.approx(count * size if stays else 0, abs=count * size / 10)
+
+
+HUGE = f"""
+import sys, torch
+from erkt.training import allocator
+getattr(allocator, sys.argv[1])()
+made = [torch.ones({MIB}) for _ in range(8)]
+print(all(tensor.data_ptr() % 4096 == 0 for tensor in made))
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="huge pages are Linux's")
+@pytest.mark.parametrize(("setting", "huge"), [("keep_freed_memory", False), ("return_freed_memory", True)])
+def test_what_is_given_back_is_asked_for_in_huge_pages(setting: str, huge: bool) -> None:
+    """torch aligns what it asks for so to a page; else the C library's notes lie between tensors, and shift most."""
+    command = [sys.executable, "-c", HUGE, setting]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{huge}\n"
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_little_memory_is_asked_for_with_recompute(
+    monkeypatch: pytest.MonkeyPatch, *, recompute: bool
+) -> None:
+    called: list[str] = []
+    for name in ("keep_freed_memory", "return_freed_memory"):
+        monkeypatch.setattr(device, name, lambda name=name: called.append(name))
+    device.choose(Runtime("cpu", None, 2, 60.0, recompute=recompute, caching="eager"))
+    assert called == ["return_freed_memory" if recompute else "keep_freed_memory"]

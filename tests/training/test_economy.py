@@ -1,0 +1,104 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made import RECIPE, SIDE, batches, classifier
+from test_checkpoints import Interrupting, keeper
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+from views_settings import sample_images
+
+from erkt.inflight.checkpoints import Checkpoints
+from erkt.inflight.stopping import Stopped
+from erkt.losses.supervised import Supervised
+from erkt.params.economy import OFF, Economy
+from erkt.training.economy import shrunk, side_at
+from erkt.training.engine import fit
+
+SMALL_FIRST = Economy(first_side=8, grown_after=0.75, averaging=0.0)
+AVERAGED = replace(OFF, averaging=0.7)
+
+
+def test_the_side_grows_by_eights_until_its_share_of_the_epochs() -> None:
+    economy = Economy(first_side=32, grown_after=0.5, averaging=0.0)
+    assert [side_at(economy, 64, progress / 8) for progress in range(8)] == [32, 40, 48, 56, 64, 64, 64, 64]
+    assert side_at(OFF, 64, 0.0) == 64
+    assert side_at(replace(economy, first_side=36), 64, 0.0) == 36, "it never shrinks below where it starts"
+
+
+def test_small_images_are_torchvisions_and_full_ones_untouched() -> None:
+    images = sample_images(5, 64) / 255
+    expected = F.resize(images, [40, 40], F.InterpolationMode.BILINEAR, antialias=True)
+    assert torch.equal(shrunk(images, 40), expected)
+    assert shrunk(images, 64) is images
+
+
+def trained(economy: Economy, checkpoints: Checkpoints | None = None) -> dict[str, Tensor]:
+    model = classifier()
+    recipe = replace(RECIPE, epochs=4)
+    list(
+        fit(
+            model,
+            batches(),
+            Supervised(),
+            recipe=recipe,
+            seed=3,
+            checkpoints=checkpoints or Checkpoints(),
+            economy=economy,
+        )
+    )
+    return model.state_dict()
+
+
+def test_the_student_sees_small_images_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = classifier(), []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda images: seen.append(images.shape[-1]) or forward(images))
+    list(fit(model, batches(), Supervised(), recipe=replace(RECIPE, epochs=4), seed=3, economy=SMALL_FIRST))
+    assert seen == [8] * 6 + [16] * 10  # 4 steps an epoch; half way between 8 and 16 is after 6 steps
+    assert SIDE == 16
+
+
+def test_the_result_is_the_average_of_the_weights_after_each_step() -> None:
+    """Against the recursion written out on what an ordinary run has after each step."""
+    steps: list[dict[str, Tensor]] = []
+
+    class Recording(Checkpoints):
+        def after_step(self, make: object) -> None:
+            steps.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+
+    model = classifier()
+    recipe = replace(RECIPE, epochs=4)
+    list(fit(model, batches(), Supervised(), recipe=recipe, seed=3, checkpoints=Recording()))
+    average = {name: tensor.double() for name, tensor in steps[0].items()}
+    for step in steps[1:]:
+        average = {name: 0.7 * average[name] + 0.3 * tensor.double() for name, tensor in step.items()}
+    found = trained(AVERAGED)
+    for name, tensor in found.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor.double(), average[name], rtol=1e-5, atol=1e-6)
+    assert not torch.equal(found["network.head.weight"], steps[-1]["network.head.weight"])
+
+
+def test_the_last_validation_is_of_the_average() -> None:
+    model, seen = classifier(), []
+
+    def validate() -> dict[str, float]:
+        seen.append(model.network.head.weight.clone())
+        return {}
+
+    recipe = replace(RECIPE, epochs=4)
+    list(fit(model, batches(), Supervised(), recipe=recipe, seed=3, validate=validate, economy=AVERAGED))
+    assert torch.equal(seen[-1], model.network.head.weight)
+    assert torch.equal(seen[-1], trained(AVERAGED)["network.head.weight"])
+
+
+@pytest.mark.parametrize("economy", [SMALL_FIRST, AVERAGED])
+@pytest.mark.parametrize("steps", [1, 7, 16])
+def test_an_interruption_changes_no_bit(economy: Economy, steps: int, tmp_path: Path) -> None:
+    whole = trained(economy)
+    with pytest.raises(Stopped):
+        trained(economy, Interrupting(tmp_path, steps))
+    resumed = trained(economy, keeper(tmp_path, seconds=1e9))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())

@@ -1,0 +1,168 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from made import RECIPE, batches, classifier, subset
+from torch import Tensor
+
+from erkt.errors import ErktError
+from erkt.losses.supervised import Supervised
+from erkt.networks.inference import predict, validation
+from erkt.seeds import derive
+from erkt.training.engine import fit, learning_rate
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_along_half_a_cosine() -> None:
+    recipe = replace(RECIPE, epochs=12, warmup_epochs=2, learning_rate=0.5)
+    assert learning_rate(recipe, 0) == 0
+    assert learning_rate(recipe, 1) == 0.25
+    assert learning_rate(recipe, 2) == 0.5
+    assert learning_rate(recipe, 7) == pytest.approx(0.25)
+    assert learning_rate(recipe, 9.5) == pytest.approx(0.25 * (1 + math.cos(math.pi * 0.75)))
+    assert learning_rate(recipe, 12) == pytest.approx(0)
+
+
+def weights_after(seed: int = 3, **changes: object) -> Tensor:
+    model = classifier()
+    for _ in fit(model, batches(seed=seed), Supervised(), recipe=replace(RECIPE, **changes), seed=seed):
+        pass
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_training_repeats_bit_for_bit_and_leaves_the_callers_random_state_alone() -> None:
+    first = weights_after()
+    torch.manual_seed(12345)
+    before = torch.get_rng_state()
+    assert torch.equal(weights_after(), first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_seed_trains_another_network() -> None:
+    assert not torch.equal(weights_after(seed=4), weights_after(seed=3))
+
+
+def test_one_step_is_adamw_on_the_batchs_loss() -> None:
+    """The loop's first step against the same step written out with torch's own optimizer."""
+    data, objective = batches(batch_size=32), Supervised()
+    model, reference = classifier(), classifier()
+    for network in (model, reference):
+        network.network.drop.p = 0.0
+    recipe = replace(RECIPE, epochs=1, batch_size=32, weight_decay=0.3)
+    row = next(fit(model, data, objective, recipe=recipe, seed=0))
+
+    view, order = data.epoch(0)
+    batch = data.batch(view, order[0])
+    optimizer = torch.optim.AdamW(reference.parameters(), lr=0.01, weight_decay=0.3)
+    loss = objective(reference.train()(batch.images), None, batch.label_a, batch.label_b, batch.alpha, 0)[
+        "loss"
+    ]
+    loss.backward()
+    optimizer.step()
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-6)
+    assert row["learning_rate"] == 0.01
+    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_mean_loss_counts_every_sample_once_whatever_the_batches() -> None:
+    """With a rate of almost 0 the network stays as it is, so every batch size must report the same mean."""
+    means = []
+    for size in (2, 8, 32):
+        model = classifier()
+        model.network.drop.p = 0.0
+        model.network.norm.momentum = 0.0
+        model.network.norm.eval()
+        model.train = lambda mode=True, model=model: model  # type: ignore[method-assign]
+        recipe = replace(RECIPE, epochs=1, batch_size=size, learning_rate=1e-12)
+        means.append(
+            next(fit(model.eval(), batches(batch_size=size), Supervised(), recipe=recipe, seed=0))["loss"]
+        )
+    assert means == pytest.approx([means[0]] * 3, rel=1e-5)
+
+
+def test_training_learns_and_validation_joins_the_epochs_numbers() -> None:
+    model, held_out = classifier(), subset(30, seed=1)
+    recipe = replace(RECIPE, epochs=25, batch_size=10)
+    check = validation(model, held_out, 7, torch.device("cpu"))
+    rows = list(
+        fit(model, batches(10, count=60, views=25), Supervised(), recipe=recipe, seed=0, validate=check)
+    )
+    assert [row["epoch"] for row in rows] == list(range(1, 26))
+    assert rows[-1]["loss"] < 0.8 * rows[0]["loss"]
+    accuracy = 100 * np.mean(predict(model, held_out, 30, torch.device("cpu")).argmax(1) == held_out.labels)
+    assert rows[-1]["val_oa"] == accuracy
+    assert accuracy > 80
+
+
+def test_nothing_is_validated_on_an_empty_part() -> None:
+    assert validation(classifier(), subset(0), 8, torch.device("cpu"))() == {}
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_epoch_and_step() -> None:
+    model = classifier()
+    model.network.head.weight.data.fill_(float("inf"))
+    with pytest.raises(ErktError, match="the loss is nan at epoch 1, step 1; lower"):
+        next(fit(model, batches(), Supervised(), recipe=RECIPE, seed=0))
+
+
+def test_steps_are_reported_up_to_the_last() -> None:
+    heard: list[tuple[int, int]] = []
+    recipe = replace(RECIPE, epochs=3)
+    rows = fit(
+        classifier(), batches(), Supervised(), recipe=recipe, seed=0, on_step=lambda *step: heard.append(step)
+    )
+    assert len(list(rows)) == 3
+    assert heard == [(step, 12) for step in range(1, 13)]
+
+
+def test_bf16_keeps_the_gradients_direction_and_size_and_float32_weights() -> None:
+    """One step's gradient, of all weights as one vector, against that of float32."""
+    gradients = []
+    for precision in ("fp32", "bf16"):
+        model = classifier()
+        recipe = replace(RECIPE, epochs=1, batch_size=32, precision=precision)
+        list(fit(model, batches(batch_size=32), Supervised(), recipe=recipe, seed=3))
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        found = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+    full, reduced = gradients
+    assert not torch.equal(full, reduced)
+    assert torch.cosine_similarity(full, reduced, dim=0) > 0.995
+    assert reduced.norm().item() == pytest.approx(full.norm().item(), rel=0.02)
+
+
+def test_prediction_does_not_depend_on_the_batch_beyond_rounding() -> None:
+    model = classifier().eval()
+    whole = predict(model, subset(), 31, torch.device("cpu"))
+    parts = predict(model, subset(), 4, torch.device("cpu"))
+    assert np.abs(whole - parts).max() < 1e-5
+    assert whole.shape == (31, 3)
+    assert whole.std() > 1e-3
+
+
+def test_a_network_normalises_its_own_input() -> None:
+    model = classifier().eval()
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
+    torch.testing.assert_close(model(images), model.network((images - mean) / std))
+
+
+def test_every_step_seeds_torch_from_its_seed_and_number() -> None:
+    model, heard = classifier(), []
+    model.register_forward_pre_hook(lambda *_: heard.append(torch.initial_seed()))
+    list(fit(model, batches(), Supervised(), recipe=RECIPE, seed=3))
+    assert heard == [derive(3, "step", step) for step in range(8)]
+
+
+def test_every_epoch_trains_in_training_mode_whatever_validation_leaves_behind() -> None:
+    model, modes = classifier().eval(), []
+    model.network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
+
+    def check() -> dict[str, float]:
+        model.eval()
+        return {}
+
+    list(fit(model, batches(), Supervised(), recipe=RECIPE, seed=0, validate=check))
+    assert modes == [True] * 8

@@ -1,0 +1,256 @@
+"""Draws against Table 1's distributions, against torchvision's own parameter draws and against fixed numbers.
+
+All streams are fixed, so a p-value below the bound is a wrong distribution, never bad luck.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torchvision.transforms import v2
+from views_settings import BASE, OPERATIONS, TABLE_1, with_p
+
+from erkt.params.views import ColorJitter, ViewSettings
+from erkt.views.boxes import TRIES, crop_boxes, cutmix_boxes, erasing_boxes
+from erkt.views.draws import Draws, draw
+
+COUNT = 20_000
+SMALL = 12  # pixels: few enough that an error of one pixel shows in a histogram
+OWN_FIELDS = {
+    "color_jitter": {"color_jitter", "jitter_factors", "jitter_order"},
+    "rotation": {"rotation", "rotation_angle"},
+    "erasing": {"erasing", "erasing_box"},
+    "resized_crop": {"resized_crop", "resized_crop_box"},
+    "cutmix": {"cutmix", "cutmix_box"},
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Draws:
+    return draw(0, 0, COUNT, 64, TABLE_1)
+
+
+def uniform_p_value(values: NDArray[Any], low: float, high: float) -> float:
+    return float(stats.kstest((values - low) / (high - low), "uniform").pvalue)
+
+
+def same(a: Draws, b: Draws) -> dict[str, bool]:
+    return {f.name: np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Draws)}
+
+
+@pytest.mark.parametrize("settings", [TABLE_1, BASE], ids=["vsm", "base"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operations_fire_as_often_as_their_probability_says(operation: str, settings: ViewSettings) -> None:
+    p = getattr(settings, operation).p
+    fired = getattr(draw(3, 1, COUNT, 64, settings), operation)
+    assert fired.dtype == np.bool_
+    assert abs(fired.mean() - p) <= 5 * np.sqrt(p * (1 - p) / COUNT)
+
+
+def test_gates_are_independent_of_each_other_and_of_what_they_gate() -> None:
+    drawn = draw(0, 0, COUNT, 64, with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.5)))
+    columns = [getattr(drawn, name).astype(float) for name in OPERATIONS]
+    columns += [
+        *drawn.jitter_factors.T,
+        drawn.rotation_angle,
+        *drawn.cutmix_box.T[2:],
+        *drawn.erasing_box.T[2:],
+    ]
+    correlation = np.corrcoef(columns)
+    # Width and height of one box belong together; all else is independent, with deviation 1 / sqrt(COUNT).
+    correlation[13, 14] = correlation[14, 13] = correlation[15, 16] = correlation[16, 15] = 0
+    assert np.abs(correlation - np.eye(len(columns))).max() < 5 / np.sqrt(COUNT)
+
+
+def test_jitter_factors_are_float32_and_uniform_around_one(drawn: Draws) -> None:
+    assert drawn.jitter_factors.dtype == np.float32
+    for factors in drawn.jitter_factors.T:
+        assert uniform_p_value(factors, 0.5, 1.5) > 1e-3
+        assert factors.min() >= 0.5
+        assert factors.max() <= 1.5
+
+
+def test_each_jitter_factor_has_its_own_strength() -> None:
+    settings = replace(TABLE_1, color_jitter=ColorJitter(p=1.0, brightness=0.1, contrast=0.0, saturation=1.0))
+    brightness, contrast, saturation = draw(0, 0, COUNT, 64, settings).jitter_factors.T
+    assert uniform_p_value(brightness, 0.9, 1.1) > 1e-3
+    assert (contrast == 1).all()
+    assert uniform_p_value(saturation, 0.0, 2.0) > 1e-3
+
+
+def test_the_six_orders_of_jitter_are_equally_likely(drawn: Draws) -> None:
+    np.testing.assert_array_equal(np.sort(drawn.jitter_order, axis=1), np.tile([0, 1, 2], (COUNT, 1)))
+    _, counts = np.unique(drawn.jitter_order, axis=0, return_counts=True)
+    assert len(counts) == 6
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("degrees", [180.0, 10.0])
+def test_angles_are_uniform_both_ways(degrees: float) -> None:
+    settings = replace(TABLE_1, rotation=replace(TABLE_1.rotation, degrees=degrees))
+    assert uniform_p_value(draw(0, 0, COUNT, 64, settings).rotation_angle, -degrees, degrees) > 1e-3
+
+
+def torchvision_boxes(operation: str, side: int, count: int) -> NDArray[np.int64]:
+    """Draw boxes with torchvision's own code: (top, left, height, width)."""
+    image = torch.empty(2, 3, side, side)
+    transforms: dict[str, tuple[Any, Callable[[dict[str, Any]], list[int]]]] = {
+        "erasing": (v2.RandomErasing(p=1.0), lambda d: [d["i"], d["j"], d["h"], d["w"]]),
+        "resized_crop": (
+            v2.RandomResizedCrop(side),
+            lambda d: [d["top"], d["left"], d["height"], d["width"]],
+        ),
+        "cutmix": (
+            v2.CutMix(num_classes=2),
+            lambda d: [d["box"][1], d["box"][0], d["box"][3] - d["box"][1], d["box"][2] - d["box"][0]],
+        ),
+    }
+    transform, box = transforms[operation]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return np.array([box(transform.make_params([image])) for _ in range(count)])
+
+
+@pytest.mark.parametrize("operation", ["erasing", "resized_crop", "cutmix"])
+def test_boxes_are_distributed_as_torchvisions(operation: str) -> None:
+    ours = getattr(draw(0, 0, COUNT, SMALL, TABLE_1), f"{operation}_box")
+    theirs = torchvision_boxes(operation, SMALL, 5000)
+    for columns in ([0], [1], [2], [3], [0, 2], [1, 3]):  # single numbers, then the far edges
+        counts = [np.bincount(box[:, columns].sum(1), minlength=SMALL + 1) for box in (ours, theirs)]
+        table = np.array(counts)[:, np.sum(counts, axis=0) >= 20]
+        assert table.shape[1] >= 4
+        assert stats.chi2_contingency(table).pvalue > 1e-3
+    for value in (lambda box: box[:, 2] * box[:, 3], lambda box: (box[:, 2] + 0.5) / (box[:, 3] + 0.5)):
+        assert stats.ks_2samp(value(ours), value(theirs)).pvalue > 1e-3
+
+
+def test_boxes_lie_inside_the_image_and_keep_table_1s_ranges(drawn: Draws) -> None:
+    for box in (drawn.erasing_box, drawn.resized_crop_box, drawn.cutmix_box):
+        assert box.dtype == np.int64
+        assert (box >= 0).all()
+        assert (box[:, :2] + box[:, 2:] <= 64).all()
+    share = np.prod(drawn.erasing_box[:, 2:], axis=1) / 64**2
+    assert 0.018 < share.min() < 0.022
+    assert 0.32 < share.max() < 0.34
+    # Within half a pixel at either side of height and width.
+    aspect = drawn.resized_crop_box[:, 3] / drawn.resized_crop_box[:, 2]
+    assert 0.7 < aspect.min() < 0.76
+    assert 1.32 < aspect.max() < 1.43
+
+
+def test_the_first_valid_try_of_a_box_wins() -> None:
+    tries = np.full((1, TRIES, 4), 0.5)
+    tries[0, 0] = [0.9999, 0.5, 0.1, 0.1]  # 100 pixels: erasing must leave something of the image
+    tries[0, 1] = [0.25, 0.5, 0.0, 0.999]
+    assert erasing_boxes(tries, 100, (0.0, 1.0), (0.5, 2.0)).tolist() == [[0, 50, 50, 50]]
+    assert crop_boxes(tries, 100, (0.0, 1.0), (0.5, 2.0)).tolist() == [[0, 0, 100, 100]]
+    tries[0, 1] = [0.125, 1.0, 0.5, 0.5]  # 1,250 square pixels at a ratio of 2
+    assert erasing_boxes(tries, 100, (0.0, 1.0), (0.5, 2.0)).tolist() == [[25, 38, 50, 25]]
+    assert crop_boxes(tries[:, 1:], 100, (0.0, 1.0), (0.5, 2.0)).tolist() == [[38, 25, 25, 50]]
+
+
+@pytest.mark.parametrize("ratio", [(1.5, 2.0), (0.3, 0.6)])
+def test_without_a_valid_try_nothing_is_erased_and_the_crop_is_torchvisions_central_one(
+    ratio: tuple[float, float],
+) -> None:
+    tries = np.random.default_rng(0).random((50, TRIES, 4))
+    assert not erasing_boxes(tries, 75, (1.0, 1.0), ratio).any()
+    theirs = v2.RandomResizedCrop(75, scale=(1.0, 1.0), ratio=ratio).make_params([torch.empty(3, 75, 75)])
+    expected = [theirs[name] for name in ("top", "left", "height", "width")]
+    assert crop_boxes(tries, 75, (1.0, 1.0), ratio).tolist() == [expected] * 50
+
+
+def test_without_a_valid_try_and_with_a_square_ratio_the_crop_is_the_whole_image() -> None:
+    tries = np.zeros((1, TRIES, 4))  # too small for a single pixel
+    assert crop_boxes(tries, 75, (1e-9, 1.0), (0.5, 2.0)).tolist() == [[0, 0, 75, 75]]
+
+
+def test_cutmix_boxes_follow_their_closed_form() -> None:
+    uniform = np.array(
+        [
+            [0.75, 0.5, 0.0],  # a quarter of the area: half extent 16, clipped at the left
+            [0.0, 0.0, 0.999],  # the whole area around the upper right corner
+            [1 - 1e-9, 0.3, 0.3],  # less than a pixel
+            [0.5, 0.5, 0.5],  # half extent 0.5 * sqrt(0.5) * 64 = 22.6
+        ]
+    )
+    boxes = cutmix_boxes(uniform, 64)
+    np.testing.assert_array_equal(boxes[:2], [[16, 0, 32, 16], [0, 31, 32, 33]])
+    assert boxes[2, 2:].tolist() == [0, 0]
+    assert boxes[3].tolist() == [10, 10, 44, 44]
+
+
+def test_alpha_is_the_clipped_share_of_the_area_and_zero_where_cutmix_is_out() -> None:
+    drawn = draw(0, 0, 1000, 64, with_p(TABLE_1, cutmix=0.5))
+    alpha = drawn.alpha(64)
+    assert alpha.dtype == np.float32
+    assert not alpha[~drawn.cutmix].any()
+    area = drawn.cutmix_box[:, 2] * drawn.cutmix_box[:, 3]
+    np.testing.assert_array_equal(alpha[drawn.cutmix] * 4096, area[drawn.cutmix])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_leaving_an_operation_out_changes_no_other_draw(operation: str) -> None:
+    settings = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.5))
+    full = draw(0, 0, 500, 64, settings)
+    without = draw(0, 0, 500, 64, with_p(settings, **{operation: 0.0}))
+    assert not getattr(without, operation).any()
+    assert [name for name, equal in same(full, without).items() if not equal] == [operation]
+
+
+@pytest.mark.parametrize("operation", OWN_FIELDS)
+def test_the_settings_of_an_operation_reach_its_own_draws_alone(operation: str) -> None:
+    other: dict[str, Any] = {
+        "color_jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+        "rotation": {"degrees": 10.0},
+        "erasing": {"scale": (0.5, 0.6), "ratio": (1.0, 1.0)},
+        "resized_crop": {"scale": (0.5, 0.6), "ratio": (1.0, 1.0)},
+        "cutmix": {"p": 0.3},
+    }
+    changed = replace(TABLE_1, **{operation: replace(getattr(TABLE_1, operation), **other[operation])})
+    differing = {
+        n for n, equal in same(draw(0, 0, 99, 64, TABLE_1), draw(0, 0, 99, 64, changed)).items() if not equal
+    }
+    assert differing
+    assert differing <= OWN_FIELDS[operation]
+
+
+def test_draws_depend_on_seed_and_view_alone() -> None:
+    first = draw(1, 2, 200, 64, TABLE_1)
+    assert all(same(first, draw(1, 2, 200, 64, TABLE_1)).values())
+    always = {"color_jitter", "rotation", "erasing", "cutmix"}  # gates with p = 1 never differ
+    for other in (draw(2, 2, 200, 64, TABLE_1), draw(1, 3, 200, 64, TABLE_1), draw(2, 1, 200, 64, TABLE_1)):
+        assert {name for name, equal in same(first, other).items() if equal} == always
+
+
+def test_a_row_does_not_depend_on_the_samples_behind_it() -> None:
+    assert all(same(draw(1, 2, 30, 64, TABLE_1), draw(1, 2, 99, 64, TABLE_1).rows(np.arange(30))).values())
+
+
+def test_rows_picks_samples_in_the_order_asked_for() -> None:
+    drawn = draw(0, 0, 50, 64, TABLE_1)
+    rows = drawn.rows(np.array([7, 3, 7]))
+    for field in fields(Draws):
+        expected = getattr(drawn, field.name)
+        np.testing.assert_array_equal(getattr(rows, field.name), [expected[7], expected[3], expected[7]])
+
+
+def test_draws_are_those_of_earlier_versions() -> None:
+    drawn = draw(7, 3, 40, 128, TABLE_1)
+    assert np.flatnonzero(~drawn.horizontal_flip).tolist() == [3, 21, 22]
+    assert np.flatnonzero(~drawn.vertical_flip).tolist() == [9, 20, 34, 39]
+    assert np.flatnonzero(drawn.grayscale).tolist() == [13, 25, 38]
+    assert np.flatnonzero(drawn.autocontrast).tolist() == [1]
+    assert np.flatnonzero(drawn.resized_crop).tolist() == [6, 11, 13]
+    np.testing.assert_allclose(drawn.jitter_factors[0], [1.15005922, 0.86094242, 0.70320332], rtol=1e-7)
+    assert drawn.jitter_order[:4].tolist() == [[2, 1, 0], [0, 2, 1], [2, 1, 0], [1, 2, 0]]
+    np.testing.assert_allclose(drawn.rotation_angle[:2], [42.61816248360639, 132.03542422679874], rtol=1e-14)
+    assert drawn.erasing_box[:2].tolist() == [[19, 21, 31, 92], [54, 2, 35, 112]]
+    assert drawn.resized_crop_box[:2].tolist() == [[14, 2, 101, 94], [3, 5, 103, 81]]
+    assert drawn.cutmix_box[:2].tolist() == [[41, 43, 87, 85], [27, 96, 46, 32]]
+    assert drawn.alpha(128)[:2].tolist() == [87 * 85 / 128**2, 46 * 32 / 128**2]
