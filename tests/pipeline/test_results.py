@@ -91,62 +91,6 @@ def test_means_deviations_and_intervals_are_those_of_the_accuracies(name: str) -
             assert float(row["difference"]) == pytest.approx((low + high) / 2, abs=1e-3)
 
 
-def test_the_readme_prints_the_tables_numbers() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    printed = {
-        "table9": ("base", "dist", "dist5"),
-        "losses": ("none", "kd", "dkd", "dist"),
-        "views": ("k5", "k20"),
-        "fast": ("full", "fast"),
-        "frontier": ("small13", "small26"),
-    }
-    for name, wanted in printed.items():
-        for row in table(name):
-            if row["row"] in wanted:
-                assert f"{float(row['oa']):.2f} ± {float(row['std']):.2f}" in text, (name, row["row"])
-    for name, row_name in (("table9", "dist"), ("table9", "dist5"), ("table7", "r20"), ("fast", "fast")):
-        (row,) = (row for row in table(name) if row["row"] == row_name)
-        numbers = [abs(float(row[key])) for key in ("difference", "low", "high")]
-        assert all(f"{number:.2f}" in text for number in numbers), (name, row_name)
-
-
-def test_the_frontier_is_printed_as_it_was_measured() -> None:
-    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    text = text.partition("## Cheaper than the recipe")[2].partition("\n## ")[0]
-    wanted = []
-    for name in ("frontier", "fast"):
-        full = float(table(name)[0]["gmacs"])
-        for row in table(name):
-            cost, oa = float(row["gmacs"]), f"{float(row['oa']):.2f} ± {float(row['std']):.2f}"
-            shown = (row["label"], ", ".join(by_seed(row)), f"{cost:.3g}", f"{100 * cost / full:.0f} %", oa)
-            wanted.append(f"| {' | '.join(shown)} |")
-    assert [line for line in text.splitlines() if line.startswith("|")][2:] == wanted
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (("fast", "fast"), ("fast", "full")),
-        (("frontier", "small13"), ("frontier", "full")),
-        (("frontier", "small26"), ("frontier", "alone26")),
-        (("frontier", "small26"), ("table9", "dist")),
-        (("precision", "bf16"), ("precision", "fp32")),
-    ],
-    ids="-".join,
-)
-def test_differences_that_the_text_has_are_those_of_the_tables(
-    one: tuple[str, str], other: tuple[str, str]
-) -> None:
-    """By scipy's paired test."""
-    found, beside = (
-        next(by_seed(row) for row in table(name) if row["row"] == wanted) for name, wanted in (one, other)
-    )
-    paired = stats.ttest_rel([found[seed] for seed in found], [beside[seed] for seed in found])
-    low, high = paired.confidence_interval()
-    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert f"{(low + high) / 2:+.2f} [{low:+.2f}, {high:+.2f}]" in text
-
-
 def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
     """Otherwise their differences would be those of something else."""
     listed = subprocess.run(
