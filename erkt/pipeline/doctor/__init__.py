@@ -1,5 +1,14 @@
-"""A check-up before a long run: facts are looked up in one place, what they mean is said in another.
+"""The check-up before a long run. A check is a function that looks and yields findings; nothing is changed.
 
-Each module has functions ``look...``, which read the machine, and pure functions, which turn what was read into
-findings. Nothing is changed; the few probe files are removed again.
+- ``checkup``: all checks in order, each given what it needs
+- ``findings``: what a check yields: a line with its level and what to do
+- ``bounded``: a check that may hang (a dead mount, a silent server), in a process of its own
+- ``packages``: versions within the project's bounds; torch, torchvision and networks that fit each other
+- ``hardware``: the device, threads and cores, which precision and how many threads are faster
+- ``needed_files``: places that params name, and files that no stage makes
+- ``disk_space``: what the protocol will need, and what is free where it goes
+- ``cache_and_lock``: DVC's cache and lock in this repository
+- ``default_remote``: DVC's default remote
+- ``tracking_store``: MLflow's database or server
+- ``unfinished_work``: states of stages that were interrupted, temporary files of those that were killed
 """

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -10,7 +12,7 @@ class Finding:
 
     level: Literal["ok", "note", "problem"]
     what: str
-    fix: str
+    fix: str = ""
 
     def __str__(self) -> str:
         return f"{self.level:9}{self.what}" + (f"; fix: {self.fix}" if self.fix else "")
@@ -18,7 +20,7 @@ class Finding:
 
 def ok(what: str) -> Finding:
     """Return a finding that asks for nothing."""
-    return Finding("ok", what, "")
+    return Finding("ok", what)
 
 
 def note(what: str, fix: str) -> Finding:
@@ -29,3 +31,11 @@ def note(what: str, fix: str) -> Finding:
 def problem(what: str, fix: str) -> Finding:
     """Return a finding that is to be mended first; ``fix`` is a command or what to change."""
     return Finding("problem", what, fix)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in words: ``3.4 GB``, ``120.0 MB``, ``17 B``."""
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} B"

@@ -1,0 +1,78 @@
+"""What a run needs from outside: places that params name, and files that no stage makes."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from erkt.data.benchmarks import BENCHMARKS
+from erkt.errors import ErktError
+from erkt.files.locations import resolve
+from erkt.params.protocol import Protocol
+from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell
+from erkt.pipeline.doctor.findings import Finding, ok, problem
+
+
+def locations(protocol: Protocol, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a problem for each place that params name and that is not there, or one line that all are.
+
+    What is made from a place, or was pulled, needs it no more.
+    """
+    seeds, dataset, student = protocol.seeds, protocol.dataset, protocol.student
+    places = [("dataset.location", dataset.location, [paths.ARCHIVE])]
+    places.append(
+        ("student.weights.location", student.weights.location, [paths.student(seed) for seed in seeds])
+    )
+    for name, teacher in protocol.teachers.items():
+        made = [paths.teacher(seed, name) for seed in seeds]
+        places.append((f"teachers.{name}.network.weights.location", teacher.network.weights.location, made))
+    wanted = {
+        key: location
+        for key, location, made in places
+        if location is not None and not all(folder.exists() for folder in made)
+    }
+    wrong = [finding for key, location in wanted.items() for finding in _trouble(key, location, environment)]
+    yield from wrong
+    if wanted and not wrong:
+        yield ok(f"locations: {', '.join(wanted)} are there")
+    if dataset.source == "benchmark" and dataset.location is None and not paths.ARCHIVE.exists():
+        benchmark = BENCHMARKS[dataset.name]
+        if benchmark.archive is None:
+            yield problem(
+                f"dataset.location: {benchmark.title} cannot be fetched by a program", benchmark.instructions
+            )
+
+
+def _trouble(key: str, location: str, environment: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        resolved = resolve(location, environment)
+    except ErktError as error:
+        what, _, fix = str(error).partition("; ")
+        yield problem(f"{key}: {what}", fix)
+        return
+    if "://" not in resolved and not Path(resolved).exists():
+        yield problem(
+            f"{key}: {location} is {Path(resolved).absolute()}, and nothing is there",
+            "put it there, or correct the variable or the params",
+        )
+
+
+def prerequisites(cells: Sequence[Cell]) -> Iterator[Finding]:
+    """Yield a problem for each path that cells need, that is not here and that no cell makes.
+
+    A folder is made by whoever makes something in it, and what lies in a folder by whoever makes that.
+    """
+    outs = {out for cell in cells for out in cell.outputs()}
+    made = outs.union(*(out.parents for out in outs))
+    missing: dict[Path, str] = {}
+    for cell in cells:
+        for dep in map(Path, cell.entry()["deps"]):
+            if dep not in made and outs.isdisjoint(dep.parents) and not dep.exists():
+                missing.setdefault(dep, cell.name)
+    for dep, needing in missing.items():
+        yield problem(
+            f"pipeline: {dep} is needed by {needing}, is not here and no stage makes it",
+            f"git checkout -- {shlex.quote(str(dep))}, or correct dvc.yaml",
+        )
+    if not missing:
+        yield ok(f"pipeline: {len(cells)} cells; all they need is here or will be made")
