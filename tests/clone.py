@@ -1,5 +1,6 @@
 """A temporary clone of this repository with a tiny protocol, and what `dvc repro` does in it."""
 
+import json
 import os
 import re
 import shutil
@@ -9,8 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from closure import ROOT
+from filelock import FileLock
 
 TINY = ROOT / "tests/tiny.yaml"
 KEPT = {"results/literature.csv"}
@@ -32,6 +35,14 @@ class Clone:
         self.write_params()
         self.git("init", "-q", ".")
         self.commit("start")
+
+    @classmethod
+    def at(cls, folder: Path) -> "Clone":
+        """Return the clone that lies in ``folder`` already."""
+        made = cls.__new__(cls)
+        made.folder = folder
+        made.params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        return made
 
     def git(self, *arguments: str) -> str:
         """Run git in the clone; return what it prints."""
@@ -92,3 +103,24 @@ class Clone:
             for file in files
             if file.is_file() and "environment" not in file.parts
         }
+
+
+def finished_clone(factory: pytest.TempPathFactory) -> tuple[Clone, set[str]]:
+    """Return a clone of one's own in which every stage has run, committed, and the cells that ran.
+
+    It is made once in a run of pytest, whichever of its workers comes first, and copied for each who asks.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    origin, executed = shared / "finished", shared / "finished.json"
+    with FileLock(shared / "finished.lock"):
+        if not executed.exists():
+            origin.mkdir()
+            made = Clone(origin)
+            cells = made.repro("--all-pipelines")
+            made.commit("run")
+            executed.write_text(json.dumps(sorted(cells)), encoding="utf-8")
+    folder = factory.mktemp("clone")
+    shutil.copytree(origin, folder, symlinks=True, dirs_exist_ok=True)
+    return Clone.at(folder), set(json.loads(executed.read_text(encoding="utf-8")))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from clone import Clone
+from clone import Clone, finished_clone
 
 CELLS = {
     "train_teacher": "train_teacher@0-one",
@@ -28,10 +28,9 @@ KILLER = Path(__file__).parents[1] / "killer"
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone after a whole run; without its run-cache, so that nothing comes back but by running."""
-    made = Clone(tmp_path_factory.mktemp("unbroken"))
+    made, _ = finished_clone(tmp_path_factory)
     made.params["runtime"]["checkpoint_seconds"] = 0
     made.write_params()
-    made.repro()
     shutil.rmtree(made.folder / ".dvc/cache/runs")
     return made
 
@@ -50,8 +49,7 @@ class Broken:
 
     def __init__(self, unbroken: Clone, folder: Path, stage: str) -> None:
         shutil.copytree(unbroken.folder, folder, symlinks=True)
-        self.clone = Clone.__new__(Clone)
-        self.clone.folder, self.clone.params = folder, unbroken.params
+        self.clone = Clone.at(folder)
         self.stage, self.cell, self.log = stage, CELLS[stage], folder.parent / "log"
         self.expected = unbroken.outputs()
         lock = yaml.safe_load((folder / "dvc.lock").read_text())

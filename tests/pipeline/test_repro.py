@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clone import Clone
+from clone import Clone, finished_clone
 
 TEACHERS = ("one", "two")
 STUDENT = {"distill@0", "evaluate@0", "summarize"}
@@ -15,8 +15,7 @@ LEAVES = {"measure@0", "draw@0", "stress@0"}
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    made = Clone(tmp_path_factory.mktemp("clone"))
-    executed = made.repro("--all-pipelines")
+    made, executed = finished_clone(tmp_path_factory)
     per_teacher = ("train_teacher@0-{}", "evaluate_teacher@0-{}", "cache_logits@0-{}-0")
     assert executed == {
         *("download", "prepare", "split@0", "search_weights@0"),
@@ -24,7 +23,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         *LEAVES,
         *(name.format(teacher) for name in per_teacher for teacher in TEACHERS),
     }
-    made.commit("run")
     return made
 
 
