@@ -1,14 +1,19 @@
-"""Small made-up data and networks for tests of training and caching."""
+"""Small made-up data and networks for tests of training and caching, and checkpoints that interrupt them."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from views_settings import TABLE_1 as VSM
 
 from erkt.data.images import Part, Subset
 from erkt.files.digests import Sha256
+from erkt.inflight.checkpoints import Checkpoint, FolderCheckpoints
+from erkt.inflight.stopping import Stop
 from erkt.networks.models import Card, Classifier
 from erkt.params.loss import Dist, Dkd, Kd, Loss
 from erkt.params.recipe import Recipe
@@ -23,8 +28,6 @@ CARD = Card("test_resnet", CLASSES, SIDE, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "mad
 RECIPE = Recipe(
     epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0, warmup_epochs=0, precision="fp32"
 )
-
-
 ORIGIN = Origin(
     teacher=Sha256("teacher"),
     images=Sha256("images"),
@@ -75,3 +78,28 @@ def classifier(seed: int = 0, **card: object) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Classifier(Tiny(), replace(CARD, **card))
+
+
+def no_warning(message: str) -> None:
+    """Take a warning where none is due."""
+    pytest.fail(f"a warning came where none was due: {message}")
+
+
+def keeper(
+    folder: Path, stop: Stop | None = None, seconds: float = 0.0, **options: object
+) -> FolderCheckpoints:
+    """Return checkpoints in ``folder``, after every step unless ``seconds`` says otherwise."""
+    return FolderCheckpoints(folder, seconds, stop or Stop(), options.pop("warn", no_warning), **options)
+
+
+class Interrupting(FolderCheckpoints):
+    """Asks to leave after so many steps, and keeps no checkpoint before."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.stop, self.left = Stop(), steps
+        super().__init__(folder, 1e9, self.stop, no_warning)
+
+    def after_step(self, make: Callable[[], Checkpoint]) -> None:
+        self.left -= 1
+        self.stop.requested = self.left == 0
+        super().after_step(make)

@@ -14,15 +14,19 @@ Md5 = NewType("Md5", str)
 
 
 def sha256_file(path: Path) -> Sha256:
-    """Return the sha256 of a file as 64 lower-case hexadecimal digits; ErktError if it is not readable."""
-    try:
-        with path.open("rb") as file:
-            return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise ErktError(f"{path}: not readable: {error.strerror}") from error
+    """Return the sha256 of a file; ErktError if it is not readable."""
+    return Sha256(_digest(path, "sha256"))
 
 
 def md5_file(path: Path) -> Md5:
-    """Return the md5 of a file, DVC's name for its content."""
-    with path.open("rb") as file:
-        return Md5(hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest())
+    """Return the md5 of a file, DVC's name for its content; ErktError if it is not readable."""
+    return Md5(_digest(path, "md5"))
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    except OSError as error:
+        raise ErktError(f"{path}: not readable: {error.strerror}") from error
+    return digest.hexdigest()

@@ -6,7 +6,6 @@ business of who makes it. Here it is only stored: one safetensors file, no pickl
 
 import hashlib
 import json
-import math
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -64,15 +63,14 @@ class FolderCheckpoints(Checkpoints):
         warn: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path, self._seconds, self._stop, self._warn, self._clock = (
-            folder / FILE,
-            seconds,
-            stop,
-            warn,
-            clock,
-        )
+        self._path = folder / FILE
+        self._seconds = seconds
+        self._stop = stop
+        self._warn = warn
+        self._clock = clock
         self._started = self._kept_at = clock()
-        self.attempts, self.spent = 1, 0.0
+        self.attempts = 1
+        self.spent = 0.0
 
     def restore(self) -> Checkpoint | None:
         """Return the last checkpoint, or None if there is none, or, with a warning, none that is intact."""
@@ -111,21 +109,20 @@ def _made_with() -> str:
 def _write(path: Path, checkpoint: Checkpoint, about: dict[str, Any]) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     text = json.dumps({"state": checkpoint.state, "about": about}, allow_nan=False)
-    sealed = json.dumps({"text": text, "sha256": _digest(tensors, text)})
     with replace_whole(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata={"checkpoint": sealed})
+            save_file(tensors, temporary, metadata={"text": text, "sha256": _digest(tensors, text)})
         except SafetensorError as error:
             raise ErktError(f"{path}: not written: {error}") from None
 
 
 def _read(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
     with safe_open(path, framework="pt") as file:
-        sealed = json.loads(file.metadata()["checkpoint"])
+        metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if sealed["sha256"] != _digest(tensors, sealed["text"]):
+    if metadata["sha256"] != _digest(tensors, metadata["text"]):
         raise ValueError("its content is not what was written")
-    content = json.loads(sealed["text"])
+    content = json.loads(metadata["text"])
     return Checkpoint(tensors, content["state"]), content["about"]
 
 
@@ -133,6 +130,5 @@ def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        if math.prod(tensor.shape):
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

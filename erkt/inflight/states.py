@@ -1,8 +1,8 @@
 """What a stage has in the air: its checkpoints while it runs, its result until somebody else holds it.
 
-One folder holds all of it, away from DVC's outputs (DVC deletes those before it runs a stage). A state is named
-by the stage's cell and the digest of its inputs, so a change of params starts a state of its own and a change
-back finds the old one. One process at a time works on a state.
+One folder holds all of it, away from DVC's outputs, which DVC deletes before it runs a stage. A state is
+named by the stage's cell and the digest of its inputs, so a change of params starts a state of its own and a
+change back finds the old one. One process at a time works on a state.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
-from erkt.files.digests import md5_file, sha256_file
+from erkt.files.digests import Md5, md5_file
 from erkt.files.json_file import read_sealed, write_sealed
 from erkt.files.replace import remove_leftovers, replace_whole
 
@@ -39,19 +39,18 @@ def alone(lock: Path, waiting: Callable[[], None], leave: Callable[[], bool]) ->
     ``waiting`` is called once if another process is inside, and then ``leave`` is asked again and again;
     raises KeyboardInterrupt once it says so. Raises ErktError if the lock's file cannot be made.
     """
+    held = FileLock(lock)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held, told = FileLock(lock), False
-        while True:
-            try:
-                held.acquire(timeout=_POLL_SECONDS if told else 0, poll_interval=_POLL_SECONDS)
-                break
-            except Timeout:
-                if not told:
-                    waiting()
-                told = True
+        with suppress(Timeout):
+            held.acquire(timeout=0)
+        if not held.is_locked:
+            waiting()
+        while not held.is_locked:
             if leave():
                 raise KeyboardInterrupt
+            with suppress(Timeout):
+                held.acquire(timeout=_POLL_SECONDS, poll_interval=_POLL_SECONDS)
     except OSError as error:
         raise ErktError(f"{lock}: no lock can be made there: {error}") from error
     try:
@@ -62,11 +61,11 @@ def alone(lock: Path, waiting: Callable[[], None], leave: Callable[[], bool]) ->
 
 @dataclass(frozen=True)
 class Result:
-    """A finished stage's result: its line, and sha256 and md5 (DVC's) of its files by path."""
+    """A finished stage's result: its line, its outputs, and the md5 of each of their files by path."""
 
     line: str
     outs: list[str]
-    files: dict[str, dict[str, str]]
+    files: dict[str, Md5]
 
 
 def read_result(folder: Path) -> Result:
@@ -93,7 +92,7 @@ class State:
     @property
     def lock(self) -> Path:
         """The file to hold while working on this state; it is not in the folder, which may be deleted."""
-        return self.store / _LOCKS / f"{self.folder.name}.lock"
+        return _lock_of(self.folder)
 
     def finish(self, root: Path, outs: Sequence[Path], line: str) -> None:
         """Keep what lies at ``outs`` (files and folders relative to ``root``); drop the checkpoints.
@@ -102,7 +101,8 @@ class State:
         without the one or the other. Raises ErktError for an output that is missing (a second ``dvc repro``
         removes outputs before its stage waits for this one), and for what the file system refuses.
         """
-        files, kept, entries = _files(root, outs), self.folder / _RESULT, {}
+        files, kept = _files(root, outs), self.folder / _RESULT
+        result = Result(line, [out.as_posix() for out in outs], {})
         try:
             if kept.exists():  # of a run that was killed before it set the marker
                 shutil.rmtree(kept)
@@ -110,10 +110,9 @@ class State:
                 path = file.relative_to(root)
                 with replace_whole(kept / path) as temporary:
                     _link(file, temporary)
-                entries[path.as_posix()] = {"sha256": sha256_file(file), "md5": md5_file(file)}
+                result.files[path.as_posix()] = md5_file(file)
             if _files(root, outs) != files:
                 raise ErktError("outputs were removed while they were kept; run dvc repro again")
-            result = Result(line, [out.as_posix() for out in outs], entries)
             write_sealed(self.folder / FINISHED, vars(result))
             for path in self.folder.iterdir():
                 if path.name not in (FINISHED, _RESULT):
@@ -132,22 +131,19 @@ class State:
             return None
         try:
             result = read_result(self.folder)
-            for out in result.outs:
-                if not any(path == out or path.startswith(f"{out}/") for path in result.files):
-                    raise ErktError(f"{out} was not kept")
-            for path, digests in result.files.items():
-                if sha256_file(self.folder / _RESULT / path) != digests["sha256"]:
+            for path, md5 in result.files.items():
+                if md5_file(self.folder / _RESULT / path) != md5:
                     raise ErktError(f"{path} is not what was kept")
-        except (ErktError, KeyError) as error:
+        except ErktError as error:
             warn(f"{self.folder} is damaged ({error}); starting from the beginning")
             self.drop()
             return None
-        for out in result.outs:
-            if (root / out).is_dir():
-                try:
+        try:
+            for out in result.outs:
+                if (root / out).is_dir():
                     shutil.rmtree(root / out)
-                except OSError as error:
-                    raise ErktError(f"{root / out}: the kept result cannot replace it: {error}") from error
+        except OSError as error:
+            raise ErktError(f"{root}: the kept result cannot be put there: {error}") from error
         for path in result.files:
             with replace_whole(root / path) as temporary:
                 _link(self.folder / _RESULT / path, temporary)
@@ -195,8 +191,12 @@ def collect(store: Path, held: Callable[[str, Result], bool]) -> None:
         with suppress(ErktError, Timeout, OSError):
             result = read_result(state.folder)
             if held(state.stage, result):
-                with FileLock(store / _LOCKS / f"{state.folder.name}.lock", timeout=0):
+                with FileLock(_lock_of(state.folder), timeout=0):
                     shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.parent / _LOCKS / f"{folder.name}.lock"
 
 
 def _files(root: Path, outs: Sequence[Path]) -> list[Path]:

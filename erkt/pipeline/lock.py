@@ -28,11 +28,11 @@ def holds(stage: str, result: Result) -> bool:
 def dvc_md5(out: str, result: Result) -> str:
     """Return DVC's name for the content of ``out``: a file's md5, or that of a folder's listing."""
     if out in result.files:
-        return result.files[out]["md5"]
+        return result.files[out]
     return folder_md5(
         {
-            path.removeprefix(f"{out}/"): digests["md5"]
-            for path, digests in result.files.items()
+            path.removeprefix(f"{out}/"): md5
+            for path, md5 in result.files.items()
             if path.startswith(f"{out}/")
         }
     )

@@ -27,7 +27,7 @@ def usual_signals() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_patient_process_is_asked_once_and_stopped_the_second_time(name: str) -> None:
+def test_a_patient_process_is_asked_once_and_an_impatient_one_stopped_at_once(name: str) -> None:
     former = signal.getsignal(getattr(signal, name))
     with listen(patient=True) as stop:
         assert not stop.requested
@@ -36,22 +36,18 @@ def test_a_patient_process_is_asked_once_and_stopped_the_second_time(name: str) 
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(getattr(signal, name)) is former
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_impatient_process_is_stopped_at_once(name: str) -> None:
     with listen(patient=False), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(getattr(signal, name))
 
 
-@pytest.mark.parametrize("again", ["SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("patient", [True, False])
-def test_a_process_that_is_leaving_leaves_in_order_when_told_again(patient: bool, again: str) -> None:
+def test_a_process_that_is_leaving_leaves_in_order_when_told_again(patient: bool) -> None:
     with listen(patient=patient) as stop:
         with nullcontext() if patient else pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         try:
-            signal.raise_signal(getattr(signal, again))
+            for again in (signal.SIGTERM, signal.SIGHUP):
+                signal.raise_signal(again)
         except KeyboardInterrupt:
             pytest.fail("stopped at once")
         assert stop.requested

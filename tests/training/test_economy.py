@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import RECIPE, SIDE, batches, classifier
-from test_checkpoints import Interrupting, keeper
+from made import RECIPE, SIDE, Interrupting, batches, classifier, keeper
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 from views_settings import sample_images
