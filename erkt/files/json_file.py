@@ -44,7 +44,7 @@ def write_sealed(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Return what ``write_sealed`` wrote; ErktError if a single bit of it has changed, and as ``read_json``."""
+    """Return what ``write_sealed`` wrote; ErktError if a bit of it has changed, and as ``read_json``."""
     value = read_json(path)
     if value.pop(_SEAL, None) != _seal(value):
         raise ErktError(f"{path}: damaged: its content is not what was written")
@@ -52,7 +52,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of the list in ``path``, at least one; ErktError otherwise, as ``read_json``."""
+    """Return the list of one or more JSON objects in ``path``; ErktError otherwise, as ``read_json``."""
     value = _parse(path)
     if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
         raise ErktError(f"{path}: expected a JSON list of one or more objects")

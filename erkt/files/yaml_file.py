@@ -12,8 +12,8 @@ import yaml
 from erkt.errors import ErktError
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml, where it is there
-    """The safe loader with one more way to write a float."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, libyaml's where it is there, with one more way to write a float."""
 
 
 _Loader.add_implicit_resolver(

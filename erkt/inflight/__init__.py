@@ -1,1 +1,1 @@
-"""What long work has in the air: its checkpoints, its result until it is recorded, and how it is asked to stop."""
+"""What long work has in the air: checkpoints, a result until it is recorded, and requests to stop."""

@@ -1,1 +1,1 @@
-"""Losses of distillation: pure functions of tensors, and the objective that combines them (paper, section 3.4)."""
+"""Losses of distillation (paper, section 3.4): pure functions of tensors, and the objective they make."""

@@ -1,10 +1,10 @@
 """DKD: knowledge distillation split into its target and its non-target part.
 
-B. Zhao, Q. Cui, R. Song, Y. Qiu and J. Liang, "Decoupled Knowledge Distillation", CVPR 2022, arXiv:2203.08679.
-Two differences from its authors' code (mdistiller). Targets are dropped from the non-target part exactly, by
--inf instead of -1000. A CutMix sample has two targets, and the parts are then (p_a, p_b, p_rest) and the
-classes that are neither, as mdistiller's maintainers advise. In both cases a row of probabilities, softened on
-both sides, has ``KL(teacher || student) = TCKD + p_rest(teacher) * NCKD``.
+B. Zhao, Q. Cui, R. Song, Y. Qiu and J. Liang, "Decoupled Knowledge Distillation", CVPR 2022,
+arXiv:2203.08679. Two differences from its authors' code (mdistiller). Targets are dropped from the non-target
+part exactly, by -inf instead of -1000. A CutMix sample has two targets, and the parts are then (p_a, p_b,
+p_rest) and the classes that are neither, as mdistiller's maintainers advise. In both cases a row of
+probabilities, softened on both sides, has ``KL(teacher || student) = TCKD + p_rest(teacher) * NCKD``.
 """
 
 import torch
@@ -30,7 +30,7 @@ def _targets(label_a: Tensor, label_b: Tensor, classes: int) -> Tensor:
 
 
 def _target_part(student: Tensor, teacher: Tensor, target: Tensor, rest: Tensor) -> Tensor:
-    """Return TCKD of each row, (B,): the KL over each target and the sum of the rest, from softened logits."""
+    """Return TCKD of each row, (B,), of softened logits: the KL over each target and the sum of the rest."""
 
     def split(logits: Tensor) -> tuple[Tensor, Tensor]:
         total = logits.logsumexp(dim=1, keepdim=True)
@@ -81,8 +81,8 @@ def dkd(
     """
     student, teacher = soften(student, tau), soften(teacher, tau)
     target = _targets(label_a, label_b, student.shape[1])
-    # Where two targets are all the classes nothing is left to compare. Calling the rest "all of them" keeps such
-    # a row finite: its rest is then certain on both sides, and its non-target part is masked.
+    # Where two targets are all the classes nothing is left to compare. Calling the rest "all of them" keeps
+    # such a row finite: its rest is then certain on both sides, and its non-target part is masked.
     rest = ~target | target.all(dim=1, keepdim=True)
     rows = alpha * _target_part(student, teacher, target, rest)
     rows = rows + beta * _non_target_part(student, teacher, target, rest)

@@ -14,8 +14,8 @@ from erkt.params.loss import Loss
 class Objective:
     """``R * L_cross + (2 - R) * L_KD`` with R = ``settings.loss_ratio``; ``loss: none`` is L_cross alone.
 
-    L_KD is DIST (eq. 12), Hinton's KD (eq. 6) or DKD, whichever ``settings.loss`` names. A term of weight 0 is
-    not computed: R = 2 reads no teacher, and R = 0 reads no label (except DKD's, whose parts are made of them).
+    L_KD is DIST (eq. 12), Hinton's KD (eq. 6) or DKD, as ``settings.loss`` says. A term of weight 0 is not
+    computed: R = 2 reads no teacher, and R = 0 no label (but DKD does, whose parts are made of them).
     """
 
     def __init__(self, settings: Loss) -> None:

@@ -42,7 +42,7 @@ class Classifier(nn.Module):
     """A network that takes images in [0, 1] and normalises them itself.
 
     So teachers and student may have different statistics and still share one view.
-    ``forgets_activations`` says that the backward pass computes activations again (``erkt.networks.recompute``).
+    ``forgets_activations`` says that the backward pass computes them again (``erkt.networks.recompute``).
     """
 
     mean: Tensor
@@ -86,11 +86,10 @@ def build(
 def save(model: Classifier, path: Path) -> None:
     """Write the weights and the card of ``model`` to ``path``, whole or not at all."""
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.network.state_dict().items()}
+    card = json.dumps(asdict(model.card), ensure_ascii=False)
     with replace_whole(path) as temporary:
         try:
-            save_file(
-                tensors, temporary, metadata={"card": json.dumps(asdict(model.card), ensure_ascii=False)}
-            )
+            save_file(tensors, temporary, metadata={"card": card})
         except SafetensorError as error:
             raise ErktError(f"{path}: not written: {error}") from None
 
@@ -98,8 +97,8 @@ def save(model: Classifier, path: Path) -> None:
 def load(path: Path, classes: tuple[str, ...] | None) -> Classifier:
     """Return the network stored at ``path``, in evaluation mode.
 
-    Raises ErktError if the file is missing, truncated, was not written by this project, or knows other classes
-    (or the same in another order) than ``classes``; None takes those that it knows.
+    Raises ErktError if the file is missing, damaged, not written by this project, or knows other classes (or
+    the same in another order) than ``classes``; None takes those that it knows.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -111,7 +110,9 @@ def load(path: Path, classes: tuple[str, ...] | None) -> Classifier:
         ) from None
     if "card" not in metadata:
         raise ErktError(f"{path}: these weights carry no card; they were not written by this pipeline")
-    card = _read_card(json.loads(metadata["card"]))
+    fields: dict[str, Any] = json.loads(metadata["card"])
+    fields |= {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    card = Card(**fields)
     if classes is not None and card.classes != classes:
         raise ErktError(f"{path}: this network knows other classes than the images have; rerun the stage")
     network = timm.create_model(card.arch, pretrained=False, num_classes=len(card.classes))
@@ -139,13 +140,6 @@ def load_folder(folder: Path, classes: tuple[str, ...] | None) -> Classifier:
     if not path.is_file() or sha256_file(path) != read_json(folder / MANIFEST).get("sha256"):
         raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun the stage")
     return load(path, classes)
-
-
-def _read_card(fields: dict[str, Any]) -> Card:
-    plain: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
-    }
-    return Card(**plain)
 
 
 def _initial(settings: Network, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -215,5 +209,5 @@ def _first_line(error: Exception) -> str:
 
 
 def _card(network: nn.Module, arch: str, classes: tuple[str, ...], side: int, source: str) -> Card:
-    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm sets it on every network
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
     return Card(arch, classes, side, tuple(config["mean"]), tuple(config["std"]), source)

@@ -1,8 +1,9 @@
 """Training in less memory: activations are forgotten and computed again when the backward pass needs them.
 
-T. Chen, B. Xu, C. Zhang and C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016, arXiv:1604.06174,
-as torch and timm have it, one block of a network at a time. Gradients keep their bits. What would not is batch
-normalisation: a second forward pass would count each batch twice in the running statistics.
+T. Chen, B. Xu, C. Zhang and C. Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016,
+arXiv:1604.06174, as torch and timm have it, one block of a network at a time. Gradients keep their bits.
+What would not is batch normalisation: a second forward pass would count each batch twice in the running
+statistics.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def forget_activations(model: Classifier) -> None:
 
 @contextmanager
 def statistics_kept(model: Classifier) -> Iterator[None]:
-    """Within the ``with`` block a ``model`` that forgets its activations leaves running statistics as they are.
+    """Within the block a ``model`` that forgets its activations leaves running statistics as they are.
 
     For the backward pass, which then computes the forward pass again. For other models nothing happens.
     """

@@ -1,1 +1,1 @@
-"""Parameter schemas, one small module a section, so that an option added to one section retrains nothing else."""
+"""Parameter schemas, one small module a section, so that an option added to one retrains nothing else."""

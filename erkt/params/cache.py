@@ -8,7 +8,7 @@ from erkt.params.schema import Between, Length
 
 @dataclass(frozen=True)
 class Cache:
-    """Block b holds views b * views_per_block up to (b + 1) * views_per_block; no blocks: teachers run online."""
+    """Block b holds ``views_per_block`` views from b * views_per_block on; no blocks: teachers run online."""
 
     blocks: Annotated[tuple[Annotated[int, Between(0)], ...], Length(0, distinct=True)]
     views_per_block: Annotated[int, Between(1)]

@@ -9,7 +9,7 @@ from erkt.params.schema import Between
 
 @dataclass(frozen=True)
 class Scenes:
-    """The embedded dataset: how many images a class, their side in pixels, and the seed they are drawn from."""
+    """The embedded dataset: images a class, their side in pixels, and the seed they are drawn from."""
 
     per_class: Annotated[int, Between(1)]
     side: Annotated[int, Between(16)]

@@ -11,8 +11,9 @@ from erkt.params.schema import Between
 class Economy:
     """``first_side``: the side in pixels at which the student's images start, null for the full one.
 
-    It grows linearly, in steps of 8 pixels, until the share ``grown_after`` of all epochs is over. ``averaging`` is
-    what an average of the weights keeps at each step; the average is the result. 0: the last step's weights are.
+    It grows linearly, in steps of 8 pixels, until the share ``grown_after`` of all epochs is over.
+    ``averaging`` is what an average of the weights keeps at each step; the average is the result. With 0
+    the result are the last step's weights.
     """
 
     first_side: Annotated[int, Between(8)] | None

@@ -9,7 +9,7 @@ from erkt.params.schema import Between
 
 @dataclass(frozen=True)
 class Weights:
-    """Initial weights: ``none`` (random), ``hub`` (timm's, by tag and revision) or a local safetensors ``file``.
+    """Initial weights: ``none`` (random), ``hub`` (timm's, by tag and revision) or a safetensors ``file``.
 
     ``location`` may start with ``$NAME``, read from the environment; ``sha256`` pins a file's bytes.
     """

@@ -9,7 +9,7 @@ from erkt.params.schema import Between
 
 @dataclass(frozen=True)
 class Recipe:
-    """``batch_size`` is even, since CutMix pairs stay together, and at least 4, so that none has one image alone.
+    """``batch_size`` is even, since CutMix pairs stay together, and at least 4: no batch has one image alone.
 
     The rate rises linearly over ``warmup_epochs`` and then falls to 0 along half a cosine, step by step.
     ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32.

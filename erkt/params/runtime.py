@@ -11,9 +11,9 @@ from erkt.params.schema import Between
 class Runtime:
     """``device: auto`` takes a GPU if there is one; ``threads: null`` leaves the choice to torch.
 
-    ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint every
-    ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the memory
-    and more time, with the same bits. ``caching: onnx`` runs the teachers on ONNX Runtime to cache their logits,
+    ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint
+    every ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the
+    memory and more time, with the same bits. ``caching: onnx`` caches the teachers' logits by ONNX Runtime,
     on a CPU.
     """
 

@@ -11,10 +11,12 @@ Deliberately absent: coercion. ``"0.5"`` is text and is refused with the spellin
 
 import dataclasses
 import difflib
+import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -95,7 +97,7 @@ def build(schema: type[T], value: Any, where: str) -> T:
 
 
 def look_up(values: Mapping[str, Any], key: str, where: str) -> Any:
-    """Return the value of nested ``values`` at the dotted ``key``; ErktError naming ``where`` if there is none."""
+    """Return the value of nested ``values`` at the dotted ``key``; ErktError naming ``where`` otherwise."""
     found: Any = values
     for name in key.split("."):
         if not isinstance(found, Mapping) or name not in found:
@@ -104,28 +106,32 @@ def look_up(values: Mapping[str, Any], key: str, where: str) -> Any:
     return found
 
 
-def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known name most like ``name``, else the list of known names."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name most like ``name``, else all known names."""
     names = [str(key) for key in known]
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(names)}"
 
 
 def as_dict(settings: Any) -> dict[str, Any]:
-    """Return a schema instance as nested plain dicts and lists, fit for JSON."""
+    """Return a schema instance as JSON gives it back: nested plain dicts, and lists instead of tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    return plain
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
-    return {key: plain(value) for key, value in dataclasses.asdict(settings).items()}
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a block of keys",
+    type(None): "nothing",
+}
 
 
 def _shown(value: Any) -> str:
-    kind = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-    kind |= {list: "a list", dict: "a block of keys", type(None): "nothing"}
-    name = kind.get(type(value), type(value).__name__)
+    name = _KINDS.get(type(value), type(value).__name__)
     return f"{name} ({value!r})" if isinstance(value, (str, int, float)) else name
 
 
@@ -135,7 +141,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin is Annotated:
         converted = _convert(args[0], value, where)
-        for check in args[1:] if converted is not None else ():
+        for check in args[1:]:
             check.check(converted, where)
         return converted
     if origin is Literal:
@@ -156,16 +162,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 def _convert_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
-    """Return ``value`` by the first member that takes it; the first member's complaint otherwise."""
+    """Return ``value`` by the member that takes it; where none does, the first one complains."""
     if value is None and type(None) in args:
         return None
-    complaints = []
-    for arg in (arg for arg in args if arg is not type(None)):
-        try:
-            return _convert(arg, value, where)
-        except ErktError as error:
-            complaints.append(error)
-    raise complaints[0]
+    first, *others = (arg for arg in args if arg is not type(None))
+    for other in others:
+        with suppress(ErktError):
+            return _convert(other, value, where)
+    return _convert(first, value, where)
 
 
 def _convert_list(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
@@ -174,28 +178,16 @@ def _convert_list(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, .
     if args[-1] is not Ellipsis and len(value) != len(args):
         raise ErktError(f"{where}: expected {len(args)} entries, found {len(value)}")
     kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
-    return tuple(
-        _convert(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
-    )
-
-
-_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    return tuple(_convert(kinds[place], item, f"{where}[{place}]") for place, item in enumerate(value))
 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, hint) and not (hint in (int, float) and isinstance(value, bool)):
+    if type(value) is hint:
         return value
-    message = f"{where}: expected {_EXPECTED[hint]}, found {_shown(value)}"
+    if hint is float and type(value) is int:
+        return float(value)
+    message = f"{where}: expected {_KINDS[hint]}, found {_shown(value)}"
     if hint in (int, float) and isinstance(value, str):
-        message += _spelling(value)
+        with suppress(ValueError):
+            message += f"; write {float(value)!r} without quotes"
     raise ErktError(message)
-
-
-def _spelling(text: str) -> str:
-    """Return how to write a number that stands in quotes; empty if it is none."""
-    try:
-        return f"; write {float(text)!r} without quotes"
-    except ValueError:
-        return ""

@@ -1,7 +1,7 @@
 """Settings of the nine operations of the variance-suppression module (paper, Table 1).
 
-The same schema describes ``vsm`` (the student's views) and ``base`` (the teachers' augmentation). ``p`` is the
-probability that an operation fires: eq. 1's threshold P is its complement.
+The same schema describes ``vsm`` (the student's views) and ``base`` (the teachers' augmentation). ``p`` is
+the probability that an operation fires: eq. 1's threshold P is its complement.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Gate:
-    """An operation without further settings: the flips, grayscale, autocontrast and CutMix with Beta(1, 1)."""
+    """An operation without further settings: a flip, grayscale, autocontrast, or CutMix with Beta(1, 1)."""
 
     p: Probability
 

@@ -85,6 +85,6 @@ def _check_probe(folder: Path, manifest: dict[str, Any], data: ViewBatches, warn
         raise ErktError(f"{folder}: view {stored['view']} replays with other pixels than it was made with")
     if difference:
         warn(
-            f"{folder}: views replay within rounding, not bit for bit (cell means differ by {difference:.1e}); "
-            f"they were made with {manifest['versions']}"
+            f"{folder}: views replay within rounding, not bit for bit (cell means differ by "
+            f"{difference:.1e}); they were made with {manifest['versions']}"
         )

@@ -22,8 +22,8 @@ from erkt.views.batches import ViewBatches
 class Source:
     """Where a seed's teachers come from.
 
-    ``teaching`` holds the ensemble's weights and the stored logits, ``networks`` a folder a teacher; ``train`` is the
-    training part that both belong to.
+    ``teaching`` holds the ensemble's weights and the stored logits, ``networks`` a folder a teacher;
+    ``train`` is the training part that both belong to.
     """
 
     teaching: Path
@@ -62,5 +62,5 @@ def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
 
 
 def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
-    """Return the teacher stored in ``folder``, on the device of ``data``; ErktError as ``load_folder`` raises."""
+    """Return the teacher stored in ``folder``, on the device of ``data``; ErktError as ``load_folder``."""
     return load_folder(folder, data.subset.classes).to(data.device)

@@ -1,4 +1,4 @@
-"""Stored logits against the teacher that made them, on a sample (the idea of TinyViT's saved-logits check)."""
+"""Stored logits against the teacher that made them, on a sample, after TinyViT's saved-logits check."""
 
 from collections.abc import Mapping
 

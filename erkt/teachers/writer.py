@@ -42,11 +42,11 @@ def write_block(
     on_view: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Sha256:
-    """Write ``logits.npy`` (views, N, C) and ``manifest.json`` to ``folder``, the manifest last; return the sha256.
+    """Write ``logits.npy`` (views, N, C) and then ``manifest.json`` to ``folder``; return the logits' sha256.
 
-    The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is kept in
-    memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes. ``checkpoints`` hold the part
-    that is done, to the batch. Raises ErktError if a logit does not fit float16.
+    The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is
+    kept in memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes. ``checkpoints`` hold
+    the part that is done, to the batch. Raises ErktError if a logit does not fit float16.
     """
     folder.mkdir(parents=True, exist_ok=True)
     block = block_logits(teacher, data, views, on_view, checkpoints)
@@ -78,7 +78,7 @@ def block_logits(
 ) -> NDArray[np.float16]:
     """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
     if isinstance(teacher, nn.Module):
-        teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's
+        teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
     done_views, done_samples = 0, 0
     kept = checkpoints.restore()

@@ -27,8 +27,8 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     if images.device.type != "cpu":
         _jitter_by_order(images, factors, order)
         return images
-    # One thread also for the sake of bits: torch would split the sum over a large image among its threads, and
-    # the rounding would depend on how many there are.
+    # One thread also for the sake of bits: torch would split the sum over a large image among its threads,
+    # and the rounding would depend on how many there are.
     with one_thread():
         if images[0].numel() >= _LARGE:
             _jitter_one_by_one(images, factors, order)
@@ -60,7 +60,7 @@ def _shares(factors: NDArray[np.float32], images: Tensor) -> Tensor:
 
 
 def _blend_in_turn(images: Tensor, shares: Tensor, kinds: list[int]) -> None:
-    """Blend ``images`` with each of ``kinds`` of target in turn, in place, keeping ``shares`` (3, B, 1, 1, 1)."""
+    """Blend ``images`` in place with each of ``kinds`` in turn, keeping its ``shares`` (3, B, 1, 1, 1)."""
     for kind in kinds:
         share = shares[kind]
         if kind == 0:

@@ -10,12 +10,12 @@ from threadpoolctl import ThreadpoolController
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within the ``with`` block torch's own loops on a CPU run on one thread, where torch is built with OpenMP.
+    """Within the block torch's own loops on a CPU run on one thread, where torch is built with OpenMP.
 
-    With the OpenMP of GNU, LLVM and Intel this holds for the calling thread alone. Not ``torch.set_num_threads``:
-    that makes oneDNN forget what it has compiled for a network, and the next step compiles it again.
+    With the OpenMP of GNU, LLVM and Intel this holds for the calling thread alone. ``torch.set_num_threads``
+    would make oneDNN forget what it has compiled for a network, and the next step would compile it again.
     """
-    torch.get_num_threads()  # in a new thread torch sets the number at the first call: let it, before the limit
+    torch.get_num_threads()  # in a new thread torch sets the number at the first call: before the limit
     with _openmp().limit(limits=1):
         yield
 
