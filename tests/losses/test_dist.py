@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from erkt.losses.dist import dist, inter_class, intra_class, pearson
+from erkt.losses.dist import dist, intra_class, pearson
 from erkt.seeds import stream
 
 Array = NDArray[np.float64]
@@ -38,8 +38,10 @@ def reference_dist(student: Array, teacher: Array, tau: float) -> float:
 @pytest.mark.parametrize("tau", [0.5, 1.0, 2.0, 4.0])
 def test_it_equals_the_equations_written_in_float64(tau: float) -> None:
     student, teacher = logits("s"), logits("t")
-    found = dist(torch.tensor(student), torch.tensor(teacher), tau=tau, tau_squared=False)
-    assert found.item() == pytest.approx(reference_dist(student, teacher, tau), rel=1e-12)
+    expected = reference_dist(student, teacher, tau)
+    for tau_squared, factor in ((False, 1), (True, tau**2)):
+        found = dist(torch.tensor(student), torch.tensor(teacher), tau=tau, tau_squared=tau_squared)
+        assert found.item() == pytest.approx(factor * expected, rel=1e-12)
 
 
 def test_its_gradient_equals_finite_differences_of_the_equations() -> None:
@@ -62,58 +64,12 @@ def test_eps_is_added_to_the_product_of_norms() -> None:
     assert pearson(row, row).item() == pytest.approx(2 / 3, rel=1e-9)
 
 
-def test_correlation_ignores_shift_and_positive_scale_of_a_row() -> None:
-    a, b = torch.tensor(logits("a")), torch.tensor(logits("b"))
-    scale = torch.tensor(stream(0, "scale").uniform(0.5, 3.0, 6, 1))
-    shift = torch.tensor(stream(0, "shift").uniform(-2.0, 2.0, 6, 1))
-    torch.testing.assert_close(pearson(scale * a + shift, b), pearson(a, b), rtol=1e-7, atol=1e-9)
-    torch.testing.assert_close(pearson(-a, b), -pearson(a, b))
-
-
-def test_equal_logits_cost_nothing() -> None:
+def test_equal_logits_cost_nothing_and_opposite_ones_of_two_classes_eight() -> None:
     z = torch.tensor(logits("z"))
     assert dist(z, z.clone(), tau=2.0, tau_squared=False).item() == pytest.approx(0.0, abs=1e-5)
-
-
-def test_opposite_probabilities_of_two_classes_cost_eight() -> None:
     # Every row and every column is perfectly anticorrelated: distance 2, both terms, weight 2.
     z = torch.tensor([[1.0, -1.0], [-3.0, 3.0], [0.5, -0.5]], dtype=torch.float64)
     assert dist(z, -z, tau=1.0, tau_squared=False).item() == pytest.approx(8.0, rel=1e-6)
-
-
-def test_a_shift_of_a_row_of_logits_changes_nothing() -> None:
-    student, teacher = torch.tensor(logits("s")), torch.tensor(logits("t"))
-    shift = torch.tensor(stream(0, "shift").uniform(-5.0, 5.0, 6, 1))
-    plain = dist(student, teacher, tau=2.0, tau_squared=False)
-    torch.testing.assert_close(dist(student + shift, teacher, tau=2.0, tau_squared=False), plain)
-
-
-def test_tau_divides_the_logits_of_both_sides() -> None:
-    student, teacher = torch.tensor(logits("s")), torch.tensor(logits("t"))
-    softened = dist(student / 2, teacher / 2, tau=1.0, tau_squared=False)
-    torch.testing.assert_close(dist(student, teacher, tau=2.0, tau_squared=False), softened)
-
-
-def test_tau_squared_is_four_times_at_tau_two() -> None:
-    student, teacher = torch.tensor(logits("s")), torch.tensor(logits("t"))
-    plain, squared = (dist(student, teacher, tau=2.0, tau_squared=flag) for flag in (False, True))
-    torch.testing.assert_close(squared, 4 * plain)
-
-
-def test_classes_are_to_intra_what_samples_are_to_inter() -> None:
-    p, q = (torch.tensor(reference_softmax(logits(name), 1.0)) for name in "pq")
-    torch.testing.assert_close(intra_class(p, q), inter_class(p.T, q.T))
-    torch.testing.assert_close(intra_class(p.T, q.T), inter_class(p, q))
-    assert abs(intra_class(p, q).item() - inter_class(p, q).item()) > 1e-3
-
-
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_inputs_are_computed_in_float32(kind: torch.dtype) -> None:
-    student, teacher = torch.tensor(logits("s")).to(kind), torch.tensor(logits("t")).to(kind)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = dist(student, teacher, tau=3.0, tau_squared=False)
-    assert found.dtype == torch.float32
-    assert torch.equal(found, dist(student.float(), teacher.float(), tau=3.0, tau_squared=False))
 
 
 @pytest.mark.parametrize("classes", [45, 1000])
@@ -131,8 +87,7 @@ def test_value_and_gradient_in_float32_are_those_of_float64_up_to_rounding(class
 
 def test_a_teacher_that_is_certain_leaves_value_and_gradient_finite() -> None:
     student = torch.tensor(logits("s"), dtype=torch.float32, requires_grad=True)
-    teacher = 200.0 * torch.eye(9)[:6]
-    loss = dist(student, teacher, tau=1.0, tau_squared=False)
+    loss = dist(student, 200.0 * torch.eye(9)[:6], tau=1.0, tau_squared=False)
     loss.backward()
     assert student.grad is not None
     assert torch.isfinite(loss)
