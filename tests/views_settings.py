@@ -30,6 +30,7 @@ def with_p(settings: ViewSettings, **probabilities: float) -> ViewSettings:
 
 
 NOTHING = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.0))
+COINS = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.5))
 EVERYTHING = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 1.0))
 BASE = with_p(TABLE_1, cutmix=0.1, horizontal_flip=0.5, vertical_flip=0.5, erasing=0.0, resized_crop=0.0)
 
