@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import CLASSES, ORIGIN, batches, part
+from made import CLASSES, ORIGIN, batches, no_warning, part
 
 from erkt.errors import ErktError
-from erkt.files.artifacts import ENSEMBLE, MANIFEST, WEIGHTS
-from erkt.files.digests import sha256_file
+from erkt.files.artifacts import ENSEMBLE, WEIGHTS
 from erkt.files.json_file import write_json
 from erkt.networks import models
 from erkt.params.cache import Cache
@@ -20,23 +19,14 @@ DATA = batches()
 CACHED, ONLINE = Cache((0,), 1), Cache((), 1)
 
 
-def refuse(_: str) -> None:
-    pytest.fail("a warning came where none was due")
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> teaching.Source:
     """Two teachers with unequal weights, and their logits on view 0."""
     made = teaching.Source(teaching=tmp_path / "teaching", networks=tmp_path / "teachers", train=part())
     for seed, name in enumerate(("one", "two")):
-        folder = made.networks / name
-        models.save(models.build(NETWORK, CLASSES, 16, seed, {}), folder / WEIGHTS)
-        digest = sha256_file(folder / WEIGHTS)
-        write_json(folder / MANIFEST, {"sha256": digest})
-        origin = replace(ORIGIN, teacher=digest)
-        write_block(
-            made.teaching / name / "0", models.load(folder / WEIGHTS, CLASSES), DATA, views=[0], origin=origin
-        )
+        teacher = models.build(NETWORK, CLASSES, 16, seed, {})
+        origin = replace(ORIGIN, teacher=models.save_folder(teacher, made.networks / name))
+        write_block(made.teaching / name / "0", teacher, DATA, views=[0], origin=origin)
     write_json(made.teaching / ENSEMBLE, {"weights": {"one": 0.1, "two": 0.9}, "space": "logits"})
     return made
 
@@ -45,8 +35,8 @@ def source(tmp_path: Path) -> teaching.Source:
 def test_the_ensemble_is_each_teacher_with_its_own_weight(source: teaching.Source, cache: Cache) -> None:
     view, order = DATA.epoch(0)
     batch = DATA.batch(view, order[0])
-    found = teaching.open_teachers(source, DATA, cache, refuse)(batch)
-    one, two = (models.load(source.networks / name / WEIGHTS, CLASSES) for name in ("one", "two"))
+    found = teaching.open_teachers(source, DATA, cache, no_warning)(batch)
+    one, two = (models.load_folder(source.networks / name, CLASSES) for name in ("one", "two"))
     with torch.no_grad():
         expected = 0.1 * one(batch.images) + 0.9 * two(batch.images)
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3 * float(expected.std()))
@@ -56,4 +46,4 @@ def test_a_damaged_teacher_is_refused(source: teaching.Source) -> None:
     path = source.networks / "one" / WEIGHTS
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     with pytest.raises(ErktError, match="missing or damaged"):
-        teaching.open_teachers(source, DATA, ONLINE, refuse)
+        teaching.open_teachers(source, DATA, ONLINE, no_warning)
