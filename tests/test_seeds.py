@@ -6,12 +6,9 @@ from erkt.seeds import derive, stream
 
 def test_streams_are_the_same_for_ever() -> None:
     """Written down once: a change here would change every view, split and initial weight."""
-    assert stream(0, "a", 1).doubles(3) == pytest.approx(GOLDEN_DOUBLES, abs=0)
-    assert derive(7, "student") == GOLDEN_SEED
-
-
-GOLDEN_DOUBLES = [0.826270826966023, 0.9027851105656644, 0.1400179463440081]
-GOLDEN_SEED = 3638671267836785149
+    doubles = [0.826270826966023, 0.9027851105656644, 0.1400179463440081]
+    assert stream(0, "a", 1).doubles(3).tolist() == doubles
+    assert derive(7, "student") == 3638671267836785149
 
 
 @pytest.mark.parametrize(
@@ -22,14 +19,11 @@ def test_another_seed_or_name_is_another_stream(other: tuple[int, *tuple[int | s
     assert derive(*other) != derive(0, "a", 1)
 
 
-def test_doubles_are_uniform() -> None:
+def test_doubles_and_integers_are_uniform() -> None:
     values = np.sort(stream(3, "uniform").doubles(40_000))
     assert 0 <= values[0] <= values[-1] < 1
     # Kolmogorov's bound for a false alarm of one in a million.
     assert np.abs(values - (np.arange(40_000) + 0.5) / 40_000).max() < 2.7 / 200
-
-
-def test_integers_reach_both_ends_and_no_further() -> None:
     counts = np.bincount(stream(3, "integers").integers(5, 50_000), minlength=5)
     assert len(counts) == 5
     assert np.abs(counts - 10_000).max() < 5 * np.sqrt(50_000 * 0.2 * 0.8)

@@ -22,7 +22,7 @@ TABLE = torch.randn(31, len(CLASSES), generator=torch.Generator().manual_seed(0)
 
 
 def train(checkpoints: Checkpoints, objective: Objective | None = None) -> tuple[list[object], list[Tensor]]:
-    """Distill with dropout, batch norm, CutMix and a validation part; return epochs and steps, and all weights."""
+    """Distill with dropout, batch norm, CutMix and a validation part; return epochs, steps and weights."""
     model = classifier()
     heard: list[object] = []
     epochs = fit(

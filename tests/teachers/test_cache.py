@@ -32,7 +32,7 @@ def block(tmp_path: Path) -> Path:
 
 
 def refusal(block: Path, **changes: Any) -> str:
-    """Return why ``block`` is refused, for the data and origin that it was made with unless told otherwise."""
+    """Return why ``block`` is refused, with the data and origin that made it unless told otherwise."""
     options = {"data": batches(), "origin": ORIGIN, "views": [0, 1]} | changes
     with pytest.raises(ErktError) as caught:
         open_blocks([block], **options, warn=no_warning)

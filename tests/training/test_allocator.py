@@ -1,4 +1,4 @@
-"""What becomes of freed memory, measured in a process of its own: there is no way back to the first setting."""
+"""What becomes of freed memory, measured in processes of their own: there is no way back to the first one."""
 
 import platform
 import subprocess
@@ -31,6 +31,18 @@ above = torch.ones(64 * 1024 // 4)  # in the way of giving back the heap's end
 del made
 print(held, used() - before)
 """
+HUGE = f"""
+import sys, torch
+from erkt.training import allocator
+getattr(allocator, sys.argv[1])()
+made = [torch.ones({MIB}) for _ in range(8)]
+print(all(tensor.data_ptr() % 4096 == 0 for tensor in made))
+"""
+
+
+def printed(*command: object) -> list[str]:
+    whole = [sys.executable, "-c", *map(str, command)]
+    return subprocess.run(whole, check=True, capture_output=True, text=True).stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -44,33 +56,20 @@ print(held, used() - before)
 )
 def test_freed_memory_stays_or_goes(setting: str, count: int, size: int, stays: bool) -> None:
     """Each setting where the C library on its own does the opposite."""
-    command = [sys.executable, "-c", MEASURED, setting, str(count), str(size)]
-    held, after = map(int, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    held, after = map(int, printed(MEASURED, setting, count, size))
     assert held == pytest.approx(count * size, rel=0.1)
     assert after == pytest.approx(count * size if stays else 0, abs=count * size / 10)
 
 
-HUGE = f"""
-import sys, torch
-from erkt.training import allocator
-getattr(allocator, sys.argv[1])()
-made = [torch.ones({MIB}) for _ in range(8)]
-print(all(tensor.data_ptr() % 4096 == 0 for tensor in made))
-"""
-
-
 @pytest.mark.skipif(platform.system() != "Linux", reason="huge pages are Linux's")
-@pytest.mark.parametrize(("setting", "huge"), [("keep_freed_memory", False), ("return_freed_memory", True)])
-def test_what_is_given_back_is_asked_for_in_huge_pages(setting: str, huge: bool) -> None:
-    """torch aligns what it asks for so to a page; else the C library's notes lie between tensors, and shift most."""
-    command = [sys.executable, "-c", HUGE, setting]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{huge}\n"
+def test_what_is_given_back_is_asked_for_in_huge_pages() -> None:
+    """torch aligns such memory to a page; else the C library's notes lie between tensors, and shift most."""
+    assert printed(HUGE, "keep_freed_memory") == ["False"]
+    assert printed(HUGE, "return_freed_memory") == ["True"]
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_little_memory_is_asked_for_with_recompute(
-    monkeypatch: pytest.MonkeyPatch, *, recompute: bool
-) -> None:
+def test_little_memory_is_asked_for_with_recompute(monkeypatch: pytest.MonkeyPatch, recompute: bool) -> None:
     called: list[str] = []
     for name in ("keep_freed_memory", "return_freed_memory"):
         monkeypatch.setattr(device, name, lambda name=name: called.append(name))

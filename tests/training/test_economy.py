@@ -1,9 +1,10 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from made import RECIPE, SIDE, Interrupting, batches, classifier, keeper
+from made import RECIPE, Interrupting, batches, classifier, keeper
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 from views_settings import sample_images
@@ -11,12 +12,27 @@ from views_settings import sample_images
 from erkt.inflight.checkpoints import Checkpoints
 from erkt.inflight.stopping import Stopped
 from erkt.losses.supervised import Supervised
+from erkt.networks.models import Classifier
 from erkt.params.economy import OFF, Economy
 from erkt.training.economy import shrunk, side_at
 from erkt.training.engine import fit
 
 SMALL_FIRST = Economy(first_side=8, grown_after=0.75, averaging=0.0)
 AVERAGED = replace(OFF, averaging=0.7)
+
+
+def trained(
+    economy: Economy,
+    checkpoints: Checkpoints | None = None,
+    model: Classifier | None = None,
+    validate: Callable[[], dict[str, float]] = dict,
+) -> dict[str, Tensor]:
+    """Train for four epochs of four steps; return the weights."""
+    model, recipe = model or classifier(), replace(RECIPE, epochs=4)
+    kept = checkpoints or Checkpoints()
+    options = {"recipe": recipe, "seed": 3, "economy": economy, "checkpoints": kept, "validate": validate}
+    list(fit(model, batches(), Supervised(), **options))
+    return model.state_dict()
 
 
 def test_the_side_grows_by_eights_until_its_share_of_the_epochs() -> None:
@@ -33,33 +49,14 @@ def test_small_images_are_torchvisions_and_full_ones_untouched() -> None:
     assert shrunk(images, 64) is images
 
 
-def trained(economy: Economy, checkpoints: Checkpoints | None = None) -> dict[str, Tensor]:
-    model = classifier()
-    recipe = replace(RECIPE, epochs=4)
-    list(
-        fit(
-            model,
-            batches(),
-            Supervised(),
-            recipe=recipe,
-            seed=3,
-            checkpoints=checkpoints or Checkpoints(),
-            economy=economy,
-        )
-    )
-    return model.state_dict()
-
-
-def test_the_student_sees_small_images_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_student_sees_small_images_first() -> None:
     model, seen = classifier(), []
-    forward = model.forward
-    monkeypatch.setattr(model, "forward", lambda images: seen.append(images.shape[-1]) or forward(images))
-    list(fit(model, batches(), Supervised(), recipe=replace(RECIPE, epochs=4), seed=3, economy=SMALL_FIRST))
-    assert seen == [8] * 6 + [16] * 10  # 4 steps an epoch; half way between 8 and 16 is after 6 steps
-    assert SIDE == 16
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
+    trained(SMALL_FIRST, model=model)
+    assert seen == [8] * 6 + [16] * 10  # half way between 8 and 16 is after 6 steps
 
 
-def test_the_result_is_the_average_of_the_weights_after_each_step() -> None:
+def test_the_result_and_what_is_validated_last_is_the_average_of_the_weights_after_each_step() -> None:
     """Against the recursion written out on what an ordinary run has after each step."""
     steps: list[dict[str, Tensor]] = []
 
@@ -68,29 +65,17 @@ def test_the_result_is_the_average_of_the_weights_after_each_step() -> None:
             steps.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
 
     model = classifier()
-    recipe = replace(RECIPE, epochs=4)
-    list(fit(model, batches(), Supervised(), recipe=recipe, seed=3, checkpoints=Recording()))
+    trained(OFF, Recording(), model)
     average = {name: tensor.double() for name, tensor in steps[0].items()}
     for step in steps[1:]:
         average = {name: 0.7 * average[name] + 0.3 * tensor.double() for name, tensor in step.items()}
-    found = trained(AVERAGED)
+    model, seen = classifier(), []
+    found = trained(AVERAGED, None, model, lambda: seen.append(model.network.head.weight.clone()) or {})
     for name, tensor in found.items():
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor.double(), average[name], rtol=1e-5, atol=1e-6)
     assert not torch.equal(found["network.head.weight"], steps[-1]["network.head.weight"])
-
-
-def test_the_last_validation_is_of_the_average() -> None:
-    model, seen = classifier(), []
-
-    def validate() -> dict[str, float]:
-        seen.append(model.network.head.weight.clone())
-        return {}
-
-    recipe = replace(RECIPE, epochs=4)
-    list(fit(model, batches(), Supervised(), recipe=recipe, seed=3, validate=validate, economy=AVERAGED))
-    assert torch.equal(seen[-1], model.network.head.weight)
-    assert torch.equal(seen[-1], trained(AVERAGED)["network.head.weight"])
+    assert torch.equal(found["network.head.weight"], seen[-1])
 
 
 @pytest.mark.parametrize("economy", [SMALL_FIRST, AVERAGED])
