@@ -88,8 +88,3 @@ def test_a_number_in_quotes_is_refused_with_a_spelling_that_works(written: str, 
         build(Inner, yaml.safe_load(f"rate: {written}"), "file")
     assert f"write {spelling} without quotes" in str(caught.value)
     assert yaml.safe_load(spelling) == float(written.strip("'"))
-
-
-def test_a_missing_key_is_named() -> None:
-    with pytest.raises(ErktError, match=r"^file: the key 'maybe' is missing$"):
-        build(Outer, {key: value for key, value in valid().items() if key != "maybe"}, "file")
