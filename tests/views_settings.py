@@ -1,25 +1,19 @@
-"""Settings of the VSM for the tests of the views, and images to try them on."""
+"""The paper's settings of the VSM, others made of them for tests, and images to try them on."""
 
 from dataclasses import fields, replace
 
 import numpy as np
 import torch
+import yaml
+from closure import ROOT
 from torch import Tensor
 from torch.nn import functional as F
 
-from erkt.params.views import ColorJitter, Erasing, Gate, ResizedCrop, Rotation, ViewSettings
+from erkt.params.schema import build
+from erkt.params.views import ViewSettings
 
-TABLE_1 = ViewSettings(
-    color_jitter=ColorJitter(p=1.0, brightness=0.5, contrast=0.5, saturation=0.5),
-    rotation=Rotation(p=1.0, degrees=180.0),
-    horizontal_flip=Gate(p=0.9),
-    vertical_flip=Gate(p=0.9),
-    grayscale=Gate(p=0.1),
-    autocontrast=Gate(p=0.1),
-    erasing=Erasing(p=1.0, scale=(0.02, 0.33), ratio=(0.3, 3.3), fill=(0.485, 0.456, 0.406)),
-    resized_crop=ResizedCrop(p=0.1, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), size=176 / 256),
-    cutmix=Gate(p=1.0),
-)
+PRESET = yaml.safe_load((ROOT / "presets/aid30-tr20.yaml").read_text(encoding="utf-8"))
+TABLE_1, BASE = (build(ViewSettings, PRESET[name], name) for name in ("vsm", "base"))
 OPERATIONS = [field.name for field in fields(ViewSettings)]
 
 
@@ -32,7 +26,6 @@ def with_p(settings: ViewSettings, **probabilities: float) -> ViewSettings:
 NOTHING = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.0))
 COINS = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 0.5))
 EVERYTHING = with_p(TABLE_1, **dict.fromkeys(OPERATIONS, 1.0))
-BASE = with_p(TABLE_1, cutmix=0.1, horizontal_flip=0.5, vertical_flip=0.5, erasing=0.0, resized_crop=0.0)
 
 
 def sample_images(count: int, side: int, seed: int = 0) -> Tensor:

@@ -44,14 +44,6 @@ def test_an_unknown_class_or_a_tiny_side_is_refused_in_one_line(scene: str, side
         render(scene, 0, 0, side)
 
 
-@pytest.mark.parametrize(("per_class", "side"), [(1, 8), (0, 24)])
-def test_a_failed_archive_leaves_what_was_there(tmp_path: Path, per_class: int, side: int) -> None:
-    (tmp_path / "scenes.zip").write_bytes(b"before")
-    with pytest.raises(ErktError):
-        write_archive(tmp_path / "scenes.zip", per_class, side, 0)
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("scenes.zip", b"before")]
-
-
 def test_the_contact_sheet_shows_the_pictures_in_a_row_for_every_class() -> None:
     sheet = np.asarray(contact_sheet(2, 24, 5))
     bottom, right = sheet.shape[0] - 3, sheet.shape[1] - 3

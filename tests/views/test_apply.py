@@ -152,34 +152,29 @@ def test_cutmix_equals_torchvisions_on_the_pixels_before_any_mixing(side: int, c
     assert torch.equal(mixed, torch.stack(expected))
 
 
+BOXES = np.array([[0, 0, 64, 64], [63, 63, 1, 1], [0, 5, 32, 32], [10, 0, 50, 64], [3, 4, 1, 60]])
+ANGLES = np.array([0.0, 90, 180, 270, -90, -180, 45, -45, 135, -135, 30, 60, 1e-9, -1e-9])
+
+
 @pytest.mark.parametrize(
-    ("operation", "changes"),
+    ("operation", "changes", "draws"),
     [
-        ("erasing", {"fill": "black"}),
-        ("color_jitter", {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0}),
-        ("color_jitter", {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}),
-        *(("resized_crop", {"size": size}) for size in (1.0, 0.5, 1 / 64)),
+        ("color_jitter", {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0}, {}),
+        ("color_jitter", {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}, {}),
+        ("rotation", {}, {"rotation_angle": ANGLES}),
+        ("rotation", {}, {"rotation_angle": ANGLES, "horizontal_flip": ANGLES > -999}),
+        ("erasing", {"fill": "black"}, {"erasing_box": BOXES}),
+        *(("resized_crop", {"size": size}, {"resized_crop_box": BOXES}) for size in (1.0, 0.5, 1 / 64)),
     ],
 )
-def test_settings_at_their_ends_equal_torchvision(operation: str, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("side", [64, 75])
+def test_settings_and_draws_at_their_ends_equal_torchvision(
+    operation: str, changes: dict[str, Any], draws: dict[str, NDArray[Any]], side: int
+) -> None:
     settings = with_p(NOTHING, **{operation: 1.0})
     settings = replace(settings, **{operation: replace(getattr(settings, operation), **changes)})
-    assert_equals_torchvision(40, 64, settings)
-
-
-def test_boxes_at_the_edges_equal_torchvision() -> None:
-    boxes = np.array([[0, 0, 64, 64], [63, 63, 1, 1], [0, 5, 32, 32], [10, 0, 50, 64], [3, 4, 1, 60]])
-    for operation in ("resized_crop", "erasing"):
-        settings = with_p(NOTHING, **{operation: 1.0})
-        assert_equals_torchvision(len(boxes), 64, settings, **{f"{operation}_box": boxes})
-
-
-@pytest.mark.parametrize("side", [64, 75])
-@pytest.mark.parametrize("flips", [0.0, 1.0])
-def test_right_angles_and_diagonals_equal_torchvision(side: int, flips: float) -> None:
-    settings = with_p(NOTHING, rotation=1.0, horizontal_flip=flips, vertical_flip=flips)
-    angles = np.array([0.0, 90, 180, 270, -90, -180, 45, -45, 135, -135, 30, 60, 1e-9, -1e-9])
-    assert_equals_torchvision(len(angles), side, settings, rotation_angle=angles)
+    count = max(map(len, draws.values()), default=40)
+    assert_equals_torchvision(count, side, settings, **draws)
 
 
 def test_flips_move_every_pixel_of_every_side_length_to_its_mirror_place() -> None:

@@ -3,6 +3,7 @@
 All streams are fixed, so a p-value below the bound is a wrong distribution, never bad luck.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -16,7 +17,7 @@ from torchvision.transforms import v2
 from views_settings import BASE, COINS, OPERATIONS, TABLE_1, with_p
 
 from erkt.params.views import ColorJitter, ViewSettings
-from erkt.views.boxes import TRIES, crop_boxes, cutmix_boxes, erasing_boxes
+from erkt.views.boxes import TRIES, crop_boxes, erasing_boxes
 from erkt.views.draws import Draws, draw
 
 COUNT = 20_000
@@ -135,42 +136,11 @@ def test_without_a_valid_try_nothing_is_erased_and_the_crop_is_torchvisions_cent
     assert crop_boxes(tries, 75, scale, ratio).tolist() == [expected] * 50
 
 
-def test_cutmix_boxes_follow_their_closed_form() -> None:
-    uniform = np.array(
-        [
-            [0.75, 0.5, 0.0],  # a quarter of the area: half extent 16, clipped at the left
-            [0.0, 0.0, 0.999],  # the whole area around the upper right corner
-            [1 - 1e-9, 0.3, 0.3],  # less than a pixel
-            [0.5, 0.5, 0.5],  # half extent 0.5 * sqrt(0.5) * 64 = 22.6
-        ]
-    )
-    boxes = cutmix_boxes(uniform, 64)
-    np.testing.assert_array_equal(boxes[:2], [[16, 0, 32, 16], [0, 31, 32, 33]])
-    assert boxes[2, 2:].tolist() == [0, 0]
-    assert boxes[3].tolist() == [10, 10, 44, 44]
-
-
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_leaving_an_operation_out_changes_no_other_draw(operation: str) -> None:
     without = draw(0, 0, 500, 64, with_p(COINS, **{operation: 0.0}))
     assert not getattr(without, operation).any()
     assert differing(draw(0, 0, 500, 64, COINS), without) == {operation}
-
-
-@pytest.mark.parametrize(
-    ("operation", "strength", "changes"),
-    [
-        ("color_jitter", "jitter_factors", {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2}),
-        ("rotation", "rotation_angle", {"degrees": 10.0}),
-        ("erasing", "erasing_box", {"scale": (0.5, 0.6), "ratio": (1.0, 1.0)}),
-        ("resized_crop", "resized_crop_box", {"scale": (0.5, 0.6), "ratio": (1.0, 1.0)}),
-    ],
-)
-def test_the_strength_of_an_operation_reaches_its_own_draws_alone(
-    operation: str, strength: str, changes: dict[str, Any]
-) -> None:
-    settings = replace(COINS, **{operation: replace(getattr(COINS, operation), **changes)})
-    assert differing(draw(0, 0, 500, 64, COINS), draw(0, 0, 500, 64, settings)) == {strength}
 
 
 def test_draws_depend_on_seed_and_view_and_not_on_the_samples_behind() -> None:
@@ -180,25 +150,9 @@ def test_draws_depend_on_seed_and_view_and_not_on_the_samples_behind() -> None:
         assert differing(first, other) == {field.name for field in fields(Draws)}
 
 
-def test_rows_picks_samples_in_the_order_asked_for() -> None:
-    drawn = draw(0, 0, 50, 64, TABLE_1)
-    rows = drawn.rows(np.array([7, 3, 7]))
-    for field in fields(Draws):
-        expected = getattr(drawn, field.name)
-        np.testing.assert_array_equal(getattr(rows, field.name), [expected[7], expected[3], expected[7]])
-
-
 def test_draws_are_those_of_earlier_versions() -> None:
     drawn = draw(7, 3, 40, 128, TABLE_1)
-    assert np.flatnonzero(~drawn.horizontal_flip).tolist() == [3, 21, 22]
-    assert np.flatnonzero(~drawn.vertical_flip).tolist() == [9, 20, 34, 39]
-    assert np.flatnonzero(drawn.grayscale).tolist() == [13, 25, 38]
-    assert np.flatnonzero(drawn.autocontrast).tolist() == [1]
-    assert np.flatnonzero(drawn.resized_crop).tolist() == [6, 11, 13]
-    np.testing.assert_allclose(drawn.jitter_factors[0], [1.15005922, 0.86094242, 0.70320332], rtol=1e-7)
-    assert drawn.jitter_order[:4].tolist() == [[2, 1, 0], [0, 2, 1], [2, 1, 0], [1, 2, 0]]
-    np.testing.assert_allclose(drawn.rotation_angle[:2], [42.61816248360639, 132.03542422679874], rtol=1e-14)
-    assert drawn.erasing_box[:2].tolist() == [[19, 21, 31, 92], [54, 2, 35, 112]]
-    assert drawn.resized_crop_box[:2].tolist() == [[14, 2, 101, 94], [3, 5, 103, 81]]
-    assert drawn.cutmix_box[:2].tolist() == [[41, 43, 87, 85], [27, 96, 46, 32]]
-    assert drawn.alpha(128)[:2].tolist() == [87 * 85 / 128**2, 46 * 32 / 128**2]
+    columns = b"".join(getattr(drawn, field.name).tobytes() for field in fields(Draws))
+    assert hashlib.sha256(columns).hexdigest() == (
+        "a7911be431011dee7d891f7095773f3c62ee2d55b88f49c25c0fb4d014a51d26"
+    )

@@ -28,10 +28,8 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def make(
-    count: int, side: int = 64, settings: ViewSettings = TABLE_1, seed: int = 0, number: int = 0
-) -> View:
-    return View.make(seed, number, np.arange(count) % 7, side, settings)
+def make(count: int, side: int = 64, settings: ViewSettings = TABLE_1) -> View:
+    return View.make(0, 0, np.arange(count) % 7, side, settings)
 
 
 def whole(view: View, images: Tensor, batch_size: int = 30, epoch: int = 0) -> Rendered:
@@ -82,15 +80,6 @@ def test_pixels_are_the_same_in_another_process_and_with_other_threads() -> None
     assert result.stdout.strip() == digest_of_a_view(1)
 
 
-def test_another_view_and_another_seed_give_other_pairs_and_pixels() -> None:
-    images = sample_images(40, 64)
-    view = make(40)
-    pixels = whole(view, images).images
-    for other in (make(40, number=1), make(40, seed=1)):
-        assert (other.partners != view.partners).any()
-        assert (whole(other, images).images != pixels).flatten(1).any(1).all()
-
-
 @pytest.mark.parametrize("p", [1.0, 0.5])
 def test_alpha_and_labels_tell_what_comes_from_the_partner(p: float) -> None:
     count, side = 101, 64
@@ -113,18 +102,11 @@ def test_alpha_and_labels_tell_what_comes_from_the_partner(p: float) -> None:
     assert mixed.label_b.tolist() == view.labels[view.partners].tolist()
 
 
-@pytest.mark.parametrize(
-    "images",
-    [
-        torch.zeros(4, 3, 64, 64),
-        torch.zeros(4, 3, 32, 32, dtype=torch.uint8),
-        torch.zeros(3, 3, 64, 64, dtype=torch.uint8),
-        torch.zeros(4, 64, 64, 3, dtype=torch.uint8),
-    ],
-    ids=["float", "side", "count", "layout"],
-)
-def test_images_of_another_kind_are_refused(images: Tensor) -> None:
+def test_images_of_another_kind_are_refused() -> None:
     view = make(10)
+    batch = batches(view.partners, 0, 0, 4)[0]
+    right = torch.zeros(4, 3, 64, 64, dtype=torch.uint8)
     message = r"4 samples at 64 pixels needs uint8 images of shape \(4, 3, 64, 64\)"
-    with pytest.raises(ErktError, match=message):
-        view.render(images, batches(view.partners, 0, 0, 4)[0])
+    for wrong in (right.float(), right[..., :32, :32], right[:3], right.movedim(1, -1)):
+        with pytest.raises(ErktError, match=message):
+            view.render(wrong, batch)

@@ -5,10 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from made import RECIPE, batches, classifier
 
-from erkt.losses.supervised import Supervised
-from erkt.training.engine import fit
 from erkt.views.threads import one_thread
 
 
@@ -39,11 +36,3 @@ def test_it_holds_in_a_new_thread_of_the_program_and_only_there() -> None:
         assert pool.submit(torch.get_num_threads).result() == 2
     with one_thread(), ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == 2
-
-
-def test_no_step_of_training_uses_torchs_own_switch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would make oneDNN forget what it has compiled for a network."""
-    calls: list[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", calls.append)
-    assert len(list(fit(classifier(), batches(), Supervised(), recipe=RECIPE, seed=0))) == 2
-    assert calls == []
