@@ -1,8 +1,8 @@
 """Strict parameters: a mapping becomes a frozen dataclass, or one clear line says why not.
 
 A schema is a frozen dataclass whose fields are annotated with ``bool``, ``int``, ``float``, ``str``,
-``Literal[...]``, another schema, ``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]`` or a union of these
-(``| None`` where absence is a choice); ``Any`` is for what another schema checks. ``Annotated[float,
+``Literal[...]`` of texts, another schema, ``tuple[T, ...]``, ``tuple[T, T]``, ``dict[str, T]`` or a union of
+these (``| None`` where absence is a choice); ``Any`` is for what another schema checks. ``Annotated[float,
 Between(0, 1)]`` adds a range. Every field must be given: a default in code would be a number that no commit
 of ``params.yaml`` shows.
 
@@ -145,7 +145,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             check.check(converted, where)
         return converted
     if origin is Literal:
-        if value not in args or isinstance(value, bool) not in {isinstance(arg, bool) for arg in args}:
+        if value not in args:
             raise ErktError(f"{where}: {_shown(value)} is not one of {', '.join(map(str, args))}")
         return value
     if origin in (Union, types.UnionType):

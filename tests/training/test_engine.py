@@ -40,6 +40,13 @@ def test_training_follows_its_seed_and_leaves_the_callers_random_state_alone() -
     assert not torch.equal(weights_after(seed=4), first)  # the same batches, other dropout
 
 
+def test_no_two_steps_have_the_same_dropout() -> None:
+    model, seeds = classifier(), []
+    model.register_forward_pre_hook(lambda *_: seeds.append(torch.initial_seed()))
+    list(fit(model, batches(), Supervised(), recipe=RECIPE, seed=3))
+    assert len(set(seeds)) == len(seeds) == 8
+
+
 def without_dropout() -> Classifier:
     model = classifier()
     model.network.drop.p = 0.0
