@@ -11,24 +11,27 @@ steps, because neither does alone:
    3 px) over all shifts is at least ``MIN_SIMILARITY``. Images without detail, such as open water, are never
    near duplicates: nothing tells them apart or together.
 
-Both bounds are measured on 3000 scenes of AID at 128 px, 4.5 million pairs. Copies of every fourth scene (JPEG
-quality 30, half size, 15 % brighter, 20 % less contrast) differ in at most 6 bits for 99 of 100, correlate by
-0.82 or more, and all but one of 3000 are found; cut 3 % beside 99.7 % are, zoomed by 5 % 83 %. 14 bits leave
-770 candidates among different images, of which the three above 0.70 are one place each (0.94, 0.88, 0.78) and
-all others two places (0.54 and less).
+Both bounds are measured on 3000 scenes of AID at 128 px, 4.5 million pairs. Copies of every fourth scene
+(JPEG quality 30, half size, 15 % brighter, 20 % less contrast) differ in at most 6 bits for 99 of 100,
+correlate by 0.82 or more, and all but one of 3000 are found; cut 3 % beside 99.7 % are, zoomed by 5 % 83 %.
+14 bits leave 770 candidates among different images, of which the three above 0.70 are one place each (0.94,
+0.88, 0.78) and all others two places (0.54 and less).
 
 Not found: the same place cut a tenth of the side beside, zoomed by a tenth or, mostly, on another day. Found
 though it is none: two places with one sharp border in common, such as the rim of a mosaic.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 MAX_BITS = 14
 MIN_SIMILARITY = 0.70
@@ -55,8 +58,8 @@ Ints = NDArray[np.int64]
 class Fingerprint:
     """What is compared of one image.
 
-    ``digest`` is the sha256 of its pixels, ``hashes`` uint64 (8,) one for each of ``ORIENTATIONS``, ``detail``
-    float16 (64, 64) of mean square 1, or all zero for an image without detail.
+    ``digest`` is the sha256 of its pixels, ``hashes`` uint64 (8,) one for each of ``ORIENTATIONS``,
+    ``detail`` float16 (64, 64) of mean square 1, or all zero for an image without detail.
     """
 
     digest: str
@@ -95,7 +98,10 @@ class Duplicates:
         Near duplicates chain: with a near b and b near c, a and c are in one group.
         """
         links = [(group[0], other) for group in self.equal for other in group[1:]]
-        return _connected(count, [*links, *((pair.first, pair.second) for pair in self.near)])
+        links += [(pair.first, pair.second) for pair in self.near]
+        ends = np.array(links, dtype=np.int64).reshape(-1, 2).T
+        graph = coo_array((np.ones(len(links)), tuple(ends)), shape=(count, count))
+        return equal_groups(connected_components(graph, directed=False)[1].tolist())
 
 
 def digest(pixels: NDArray[np.uint8]) -> str:
@@ -135,10 +141,10 @@ def find(prints: Sequence[Fingerprint]) -> Duplicates:
     return Duplicates(equal, [best[key] for key in sorted(best)])
 
 
-def equal_groups(digests: Sequence[str]) -> list[list[int]]:
-    """Return the positions of each digest that is there twice or more, in order."""
-    places: dict[str, list[int]] = {}
-    for position, value in enumerate(digests):
+def equal_groups(values: Iterable[Hashable]) -> list[list[int]]:
+    """Return the positions of each value that is there twice or more, in order."""
+    places: dict[Hashable, list[int]] = {}
+    for position, value in enumerate(values):
         places.setdefault(value, []).append(position)
     return [group for group in places.values() if len(group) > 1]
 
@@ -150,15 +156,11 @@ def duplicate_groups(
 
     ``on_image(done, total)`` is called after each row.
     """
-    digests: list[str] = []
-    prints: list[Fingerprint] = []
+    compared: list[Any] = []
     for position, pixels in enumerate(array):
-        if near:
-            prints.append(fingerprint(pixels))
-        else:
-            digests.append(digest(pixels))
+        compared.append(fingerprint(pixels) if near else digest(pixels))
         on_image(position + 1, len(array))
-    return find(prints).groups(len(array)) if near else equal_groups(digests)
+    return find(compared).groups(len(array)) if near else equal_groups(compared)
 
 
 def _turned(image: NDArray[np.generic], number: int) -> NDArray[np.generic]:
@@ -217,21 +219,3 @@ def _similarity(prints: Sequence[Fingerprint], first: Ints, second: Ints, turn: 
     spectrum = np.fft.rfft2(here).conj() * np.fft.rfft2(there.astype(np.float32))
     shifts = np.fft.irfft2(spectrum, s=(_SIDE, _SIDE)).reshape(len(first), -1)
     return np.asarray(shifts.max(1) / np.float32(_SIDE**2), dtype=np.float32)
-
-
-def _connected(count: int, links: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the connected components with two or more members, members and components in order."""
-    parent = list(range(count))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = node = parent[parent[node]]
-        return node
-
-    for one, other in links:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    members: dict[int, list[int]] = {}
-    for node in range(count):
-        members.setdefault(root(node), []).append(node)
-    return [group for group in members.values() if len(group) > 1]
