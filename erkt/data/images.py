@@ -119,18 +119,10 @@ def open_images(prepared: Path) -> Images:
 
 
 def open_parts(prepared: Path, *lists: Path) -> list[Part]:
-    """Return the prepared images that each of ``lists`` names; ErktError as ``open_images`` and ``read_list``."""
-    images, parts = open_images(prepared), []
+    """Return the prepared images that each list names; ErktError as ``open_images`` and ``read_list``."""
+    images = open_images(prepared)
+    parts = []
     for listed in lists:
-        some = images.subset(read_list(listed))
-        part = Part(
-            rows=some.rows,
-            labels=some.labels,
-            keys=some.keys,
-            classes=some.classes,
-            array=some.array,
-            array_sha256=images.sha256,
-            list_sha256=sha256_file(listed),
-        )
-        parts.append(part)
+        subset = images.subset(read_list(listed))
+        parts.append(Part(**vars(subset), array_sha256=images.sha256, list_sha256=sha256_file(listed)))
     return parts
