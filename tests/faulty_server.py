@@ -1,7 +1,7 @@
 """A web server on the loopback that is honest until it is told otherwise, one request after the other.
 
-It speaks what a plain web server speaks (ETag, Range, If-Range) and what the Hugging Face hub adds to it. Each
-file has a list of faults: a request takes the first and leaves the rest; without one it is answered well.
+It speaks what a plain web server speaks (ETag, Range, If-Range) and what the Hugging Face hub adds to it.
+Each file has a list of faults: a request takes the first and leaves the rest; without one all is well.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ class Fault:
     """What is wrong with one answer; ``method`` says to which kind of request, "" to any.
 
     ``cut`` and ``stall`` end the body, and hold it, after so many of its bytes; ``lie`` is added to the
-    declared length; ``chunked`` declares none and sends pieces, ``unsized`` declares none and ends. Of a Range,
-    ``most`` is the bytes it gives at once, ``blind`` overlooks it, and ``deaf`` overlooks If-Range; ``becomes``
-    are the file's bytes from this answer on.
+    declared length; ``chunked`` declares none and sends pieces, ``unsized`` declares none and ends. Of a
+    Range, ``most`` is the bytes it gives at once, ``blind`` overlooks it, and ``deaf`` overlooks If-Range;
+    ``becomes`` are the file's bytes from this answer on.
     """
 
     status: int = 200
@@ -61,7 +61,6 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, Served] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
-        self.stalled = threading.Event()  # an answer is being held
         self.released = threading.Event()
 
     @property
@@ -166,7 +165,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n" % len(body) + piece if fault.chunked else piece)
         self.wfile.flush()
         if fault.stall is not None:
-            self.server.stalled.set()
             self.server.released.wait(60)
         if fault.chunked and not ends:
             self.wfile.write(b"\r\n0\r\n\r\n")

@@ -2,9 +2,12 @@
 
 Status 0 says fit, 1 not fit. Not fit are: no archive or folder of class folders; files that cannot be used
 (unreadable ones only where prepare.undecodable is refuse); fewer than two classes; a class with no readable
-image or a single one; equal pixels in two classes. With --splits also: test or validation images with equal
-pixels in an earlier part, and lists that do not belong to the tree. Only warned of are: repeated images, near
-duplicates, classes of very different size, images that are enlarged or not square.
+image or a single one; equal pixels in two classes; with --splits also test or validation images with equal
+pixels in an earlier part. Only warned of are: repeated images, near duplicates, classes of very different
+size, images that are enlarged or not square.
+
+Files are read as preparation would read them, by the section prepare of a params file. Without one, here and
+by --params, that is: side 256, filter bicubic, non_square squash, undecodable refuse.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -17,9 +20,10 @@ from erkt.data.report import text
 from erkt.files.json_file import write_json
 from erkt.params.prepare import Prepare
 from erkt.params.schema import build
-from erkt.pipeline.params_file import read_params
-from erkt.pipeline.paths import PARAMS
 from erkt.progress import Progress
+
+_HERE = Path("params.yaml")
+_DEFAULTS = Prepare(side=256, filter="bicubic", non_square="squash", undecodable="refuse")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -36,26 +40,29 @@ def arguments(parser: ArgumentParser) -> None:
         help="lists of a split, such as data/splits/0: look for twins",
     )
     check.add_argument(
-        "--params",
-        type=Path,
-        default=PARAMS,
-        metavar="FILE",
-        help="its section prepare (default: params.yaml)",
+        "--params", type=Path, metavar="FILE", help="how to read files (default: params.yaml, if it is here)"
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found")
 
 
 def run(options: Namespace) -> int:
     """Print the report; 0 if the tree is fit, 1 if it is not."""
-    settings = build(Prepare, read_params(options.params)["prepare"], "prepare")
+    settings = _settings(options.params)
     names = ("train", "val", "test") if options.splits else ()
     parts = {part: read_list(options.splits / f"{part}.txt") for part in names}
     with Progress(None, label="check", unit="images") as progress:
         facts = inspect(options.path, settings, parts, lambda done, _: progress.update(done))
     unfit = problems(facts)
     if options.json:
-        write_json(
-            options.json, {"fit": not unfit, "problems": unfit, "warnings": cautions(facts), **asdict(facts)}
-        )
+        verdict = {"fit": not unfit, "problems": unfit, "warnings": cautions(facts)}
+        write_json(options.json, verdict | asdict(facts))
     print(text(facts))
     return 1 if unfit else 0
+
+
+def _settings(params: Path | None) -> Prepare:
+    if params is None and not _HERE.exists():
+        return _DEFAULTS
+    from erkt.pipeline.params_file import read_params  # a tree can be checked where there is no pipeline
+
+    return build(Prepare, read_params(params or _HERE)["prepare"], "prepare")

@@ -5,21 +5,23 @@ they will mean in the pipeline. ``problems`` and ``cautions`` say what makes a t
 has to decide.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from erkt.data.duplicates import Duplicates, find
-from erkt.data.index import SUFFIXES, order_of
-from erkt.data.tree import Tree, read_tree
+from erkt.data.contents import EXPECTED, Contents, files_in
+from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
+from erkt.data.index import order_of
+from erkt.data.prepare import decode, in_threads
+from erkt.errors import ErktError
 from erkt.params.prepare import Prepare
 from erkt.params.schema import as_dict
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
-
-_BEFORE = {"val": ("train",), "test": ("train", "val")}
 
 Parts = Mapping[str, Sequence[tuple[str, int]]]
 
@@ -32,9 +34,8 @@ class Facts:
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
     groups of equal pixels, ``conflicts`` those of them with more than one class. ``near`` has the pairs of
     near duplicates as ``erkt.data.duplicates`` describes them. ``parts`` has the number of listed images by
-    part of a split, ``misplaced`` maps listed images to why they should not be; ``twins`` has ``image``,
-    ``part``, ``twin``, ``twin_part`` and ``kind`` (equal or near) for each test or validation image and each
-    earlier part that holds a twin of it.
+    part of a split; ``twins`` has ``image``, ``part``, ``twin``, ``twin_part`` and ``kind`` (equal or near)
+    for each test or validation image and each earlier part that holds a twin of it.
     """
 
     path: str
@@ -50,7 +51,6 @@ class Facts:
     conflicts: list[list[str]]
     near: list[dict[str, Any]]
     parts: dict[str, int]
-    misplaced: dict[str, str]
     twins: list[dict[str, str]]
 
 
@@ -60,102 +60,140 @@ def inspect(
     """Return the facts on a folder of class folders or an archive, and on a split of it.
 
     ``parts`` has the ``(key, label)`` of each part of a split by its name (train, val, test), and is empty
-    without one. ``on_image(done, None)`` is called after each image. Raises ErktError as ``read_tree`` does.
+    without one. ``on_image(done, None)`` is called after each image.
+
+    Raises ErktError for a path that is neither folder nor archive, for one that is refused as a whole
+    (damaged, unsafe names, dangling links), and for lists that do not belong to it.
     """
-    tree = read_tree(path, settings, on_image)
-    keys = sorted(tree.scenes, key=order_of)
-    scenes = [tree.scenes[key] for key in keys]
-    found = find([scene.fingerprint for scene in scenes])
+    contents, scenes, unreadable = _read(path, settings, on_image)
+    keys = sorted(scenes, key=order_of)
+    _check_lists(parts, keys)
+    ordered = [scenes[key] for key in keys]
+    found = find([scene.fingerprint for scene in ordered])
+    copies = equal_groups(scene.file_digest for scene in ordered)
     equal = [[keys[place] for place in group] for group in found.equal]
-    classes = _counted(_class_of(key) for key in keys)
-    sizes = Counter((scene.width, scene.height) for scene in scenes).most_common()
+    sizes = Counter((scene.width, scene.height) for scene in ordered).most_common()
     return Facts(
         path=str(path),
         prepare=as_dict(settings),
-        classes=dict(sorted(classes.items())),
+        classes=dict(sorted(Counter(map(_class_of, keys)).items())),
         sizes=[{"width": width, "height": height, "images": count} for (width, height), count in sizes],
-        modes=_counted(scene.mode for scene in scenes),
-        ignored=sorted(tree.ignored),
-        unreadable=dict(sorted(tree.unreadable.items())),
-        refused=dict(sorted(tree.refused.items())),
-        copies=_copies(keys, tree),
+        modes=dict(Counter(scene.mode for scene in ordered).most_common()),
+        ignored=sorted(map(_shown, contents.ignored)),
+        unreadable=dict(sorted(unreadable.items())),
+        refused={_shown(name): reason for name, reason in sorted(contents.refused.items())},
+        copies=[[keys[place] for place in group] for group in copies],
         equal=equal,
         conflicts=[group for group in equal if _several_classes(group)],
-        near=_near(keys, found),
+        near=[asdict(pair) | {"first": keys[pair.first], "second": keys[pair.second]} for pair in found.near],
         parts={part: len(listed) for part, listed in parts.items()},
-        misplaced=_misplaced(parts, tree),
         twins=_twins(keys, found, parts),
     )
 
 
 def problems(facts: Facts) -> list[str]:
     """Return what makes the tree unfit, one line each: training would stop, or its result would be wrong."""
-    unfit: list[str] = []
-    if facts.refused:
-        unfit.append(f"files refused by name or place: {len(facts.refused)}; rename, move or remove them")
-    if facts.unreadable and facts.prepare["undecodable"] == "refuse":
-        unfit.append(
-            f"unreadable files: {len(facts.unreadable)}; repair them, or set prepare.undecodable to skip"
-        )
+    unreadable = len(facts.unreadable) if facts.prepare["undecodable"] == "refuse" else 0
+    conflicts = len(facts.conflicts)
+    unfit = _counted(
+        {
+            "files refused by name or place: {}; rename, move or remove them": len(facts.refused),
+            "unreadable files: {}; repair them, or set prepare.undecodable to skip": unreadable,
+            "label conflicts, equal pixels in more than one class: {}; keep one label each": conflicts,
+        }
+    )
+    if len(facts.classes) < 2:
+        unfit.append(f"class folders with images: {len(facts.classes)}, at least 2 are needed; {EXPECTED}")
     lost = sorted({_class_of(key) for key in facts.unreadable} - set(facts.classes))
     unfit += [f"no image of the class {name!r} is readable" for name in lost]
-    if len(facts.classes) < 2:
-        unfit.append(
-            f"class folders with images: {len(facts.classes)}, at least 2 are needed; images lie in a folder with "
-            f"the name of their class, and end in {' '.join(SUFFIXES)}"
-        )
     single = [name for name, count in facts.classes.items() if count == 1]
     unfit += [f"the class {name!r} has a single image, which cannot both train and test" for name in single]
-    if facts.conflicts:
-        unfit.append(
-            f"label conflicts, equal pixels in more than one class: {len(facts.conflicts)}; keep one label each"
-        )
-    if facts.misplaced:
-        unfit.append(f"wrongly listed images of the split: {len(facts.misplaced)}; split again")
-    unfit += [
-        f"leak, {part} images with equal pixels in {twin_part}: {count}; set split.group_duplicates to exact"
-        for (part, twin_part, kind), count in twin_counts(facts).items()
-        if kind == "equal"
-    ]
-    return unfit
+    leak = "leak, {} images with equal pixels in {}: {}; set split.group_duplicates to exact"
+    return unfit + _leaks(facts, "equal", leak)
 
 
 def cautions(facts: Facts) -> list[str]:
     """Return what does not stop training but should be decided by a person, one line each."""
     doubts: list[str] = []
-    if facts.unreadable and facts.prepare["undecodable"] == "skip":
-        doubts.append(f"unreadable files that will be left out: {len(facts.unreadable)}")
     largest, smallest = max(facts.classes.values(), default=0), min(facts.classes.values(), default=0)
     if largest > IMBALANCE * smallest:
-        doubts.append(
-            f"the largest class has {largest / smallest:.1f} times the images of the smallest; judge by AA"
-        )
-    side = facts.prepare["side"]
+        times = f"{largest / smallest:.1f} times"
+        doubts.append(f"the largest class has {times} the images of the smallest; judge by AA")
+    side, rule = facts.prepare["side"], facts.prepare["non_square"]
     small = sum(size["images"] for size in facts.sizes if min(size["width"], size["height"]) < side)
-    if small:
-        doubts.append(f"images smaller than prepare.side ({side}), to be enlarged: {small}")
     oblong = sum(size["images"] for size in facts.sizes if size["width"] != size["height"])
-    if oblong:
-        doubts.append(
-            f"images that are not square: {oblong}; prepare.non_square is {facts.prepare['non_square']}"
-        )
-    repeated = sum(len(group) - 1 for group in facts.equal)
-    if repeated:
-        doubts.append(f"images that repeat the pixels of another: {repeated}")
-    if facts.near:
-        across = sum(_several_classes([pair["first"], pair["second"]]) for pair in facts.near)
-        doubts.append(f"pairs of near duplicates: {len(facts.near)}, of two classes: {across}")
-    doubts += [
-        f"{part} images with a near duplicate in {twin_part}: {count}; split.group_duplicates: near avoids it"
-        for (part, twin_part, kind), count in twin_counts(facts).items()
-        if kind == "near"
-    ]
-    return doubts
+    across = sum(_several_classes([pair["first"], pair["second"]]) for pair in facts.near)
+    doubts += _counted(
+        {
+            "unreadable files that will be left out: {}": (
+                len(facts.unreadable) if facts.prepare["undecodable"] == "skip" else 0
+            ),
+            f"images smaller than prepare.side ({side}), to be enlarged: {{}}": small,
+            f"images that are not square: {{}}; prepare.non_square is {rule}": oblong,
+            "images that repeat the pixels of another: {}": sum(len(group) - 1 for group in facts.equal),
+            f"pairs of near duplicates: {{}}, of two classes: {across}": len(facts.near),
+        }
+    )
+    near = "{} images with a near duplicate in {}: {}; split.group_duplicates: near avoids it"
+    return doubts + _leaks(facts, "near", near)
 
 
 def twin_counts(facts: Facts) -> dict[tuple[str, str, str], int]:
     """Return how many images of a part have a twin in an earlier part, by (part, earlier part, kind)."""
     return dict(Counter((twin["part"], twin["twin_part"], twin["kind"]) for twin in facts.twins))
+
+
+def _counted(counts: Mapping[str, int]) -> list[str]:
+    """Return each text whose count is not 0, with the count in it."""
+    return [text.format(count) for text, count in counts.items() if count]
+
+
+def _leaks(facts: Facts, kind: str, text: str) -> list[str]:
+    counts = twin_counts(facts).items()
+    return [text.format(part, earlier, count) for (part, earlier, found), count in counts if found == kind]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """One readable image: size (upright), Pillow's mode, the file's sha256, and its pixels' fingerprint."""
+
+    width: int
+    height: int
+    mode: str
+    file_digest: str
+    fingerprint: Fingerprint
+
+
+def _read(
+    path: Path, settings: Prepare, on_image: Callable[[int, int | None], None]
+) -> tuple[Contents, dict[str, _Scene], dict[str, str]]:
+    """Return all files, readable images by key, and by key why a file does not decode."""
+    contents = Contents(str(path), flat=path.is_dir())
+    scenes: dict[str, _Scene] = {}
+    unreadable: dict[str, str] = {}
+    for key, future in in_threads(_bytes(path, contents), partial(_scene, settings=settings)):
+        try:
+            scenes[key] = future.result()
+        except ErktError as error:
+            unreadable[key] = str(error)
+        on_image(len(scenes) + len(unreadable), None)
+    return contents, scenes, unreadable
+
+
+def _bytes(path: Path, contents: Contents) -> Iterator[tuple[str, bytes]]:
+    for key, read in contents.images(files_in(path)):
+        try:
+            data = read()
+        except (ErktError, OSError) as error:
+            contents.refused[contents.names[key]] = str(error)
+        else:
+            yield key, data
+
+
+def _scene(data: bytes, settings: Prepare) -> _Scene:
+    image = decode(data, settings)
+    file_digest = hashlib.sha256(data).hexdigest()
+    return _Scene(image.width, image.height, image.mode, file_digest, fingerprint(image.pixels))
 
 
 def _class_of(key: str) -> str:
@@ -166,63 +204,41 @@ def _several_classes(keys: Sequence[str]) -> bool:
     return len({_class_of(key) for key in keys}) > 1
 
 
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())
+def _shown(name: str) -> str:
+    """Return the name with what no text or terminal should get as backslash escapes."""
+    return name if name.isprintable() else repr(name)[1:-1].encode(errors="backslashreplace").decode()
 
 
-def _copies(keys: Sequence[str], tree: Tree) -> list[list[str]]:
-    groups: dict[str, list[str]] = {}
-    for key in keys:
-        groups.setdefault(tree.scenes[key].file_digest, []).append(key)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _near(keys: Sequence[str], found: Duplicates) -> list[dict[str, Any]]:
-    return [
-        {"first": keys[pair.first], "second": keys[pair.second], "bits": pair.bits}
-        | {"similarity": round(pair.similarity, 3), "orientation": pair.orientation}
-        for pair in found.near
-    ]
-
-
-def _misplaced(parts: Parts, tree: Tree) -> dict[str, str]:
-    wrong: dict[str, str] = {}
-    classes = sorted({_class_of(key) for key in tree.scenes})
-    labels = {name: label for label, name in enumerate(classes)}
-    part_of: dict[str, str] = {}
+def _check_lists(parts: Parts, keys: Sequence[str]) -> None:
+    """Raise ErktError for the first listed image that is not in the tree with that label."""
+    labels = {name: label for label, name in enumerate(sorted(set(map(_class_of, keys))))}
+    known = {key: labels[_class_of(key)] for key in keys}
     for part, listed in parts.items():
         for key, label in listed:
-            if key not in tree.scenes:
-                wrong[key] = f"listed in {part}, but unreadable or not there"
-            elif label != labels[_class_of(key)]:
-                wrong[key] = f"listed in {part} with label {label}, its class is {labels[_class_of(key)]}"
-            elif part_of.setdefault(key, part) != part:
-                wrong[key] = f"listed in {part_of[key]} and {part}"
-    return wrong
+            if known.get(key) != label:
+                is_not = "unreadable or not there" if key not in known else f"of label {known[key]}"
+                raise ErktError(f"{part} lists {key!r} with label {label}, but it is {is_not}; split again")
 
 
 def _twins(keys: Sequence[str], found: Duplicates, parts: Parts) -> list[dict[str, str]]:
     first = {place: group[0] for group in found.equal for place in group}
     original = {key: first.get(place, place) for place, key in enumerate(keys)}
-    near: dict[int, list[int]] = {}
+    related = {place: [place] for place in original.values()}  # what is equal stands before what is near
     for pair in found.near:
-        near.setdefault(pair.first, []).append(pair.second)
-        near.setdefault(pair.second, []).append(pair.first)
+        related[pair.first].append(pair.second)
+        related[pair.second].append(pair.first)
     holders: dict[tuple[int, str], str] = {}
     for part, listed in parts.items():
         for key, _ in listed:
-            if key in original:
-                holders.setdefault((original[key], part), key)
+            holders.setdefault((original[key], part), key)
     twins: list[dict[str, str]] = []
-    for part, earlier_parts in _BEFORE.items():
+    for part, earlier in (("val", "train"), ("test", "train"), ("test", "val")):
         for key, _ in parts.get(part, ()):
-            for earlier in earlier_parts if key in original else ():
-                places = [original[key], *near.get(original[key], ())]
-                twin = next((place for place in places if (place, earlier) in holders), None)
-                if twin is not None:
-                    kind = "equal" if twin == original[key] else "near"
-                    twins.append(
-                        {"image": key, "part": part, "twin": holders[twin, earlier]}
-                        | {"twin_part": earlier, "kind": kind}
-                    )
+            twin = next((place for place in related[original[key]] if (place, earlier) in holders), None)
+            if twin is not None:
+                kind = "equal" if twin == original[key] else "near"
+                twins.append(
+                    {"image": key, "part": part, "twin": holders[twin, earlier]}
+                    | {"twin_part": earlier, "kind": kind}
+                )
     return twins

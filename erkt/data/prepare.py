@@ -18,18 +18,20 @@ import math
 import os
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from erkt.data.archive import members
-from erkt.data.index import SUFFIXES, Row, key_of, order_of, write_index
+from erkt.data.contents import EXPECTED, Contents, first_ten
+from erkt.data.index import Row, order_of, write_index
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import write_json
@@ -40,8 +42,9 @@ from erkt.params.schema import as_dict
 # Decoders for SUFFIXES and no others: what a file is, is told by content, and some decoders start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _TO_RGB = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"})
-_WORKERS = min(8, os.cpu_count() or 1)  # Pillow decodes and resizes without Python's global lock
-_NAMED = 10  # files that a message names; the count says how many more
+_WORKERS = min(8, os.cpu_count() or 1)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,38 +70,47 @@ def prepare(
     Raises ErktError for an archive that ``members`` refuses, two images of one key, fewer than two classes,
     and files that do not decode (with ``undecodable: skip`` only if they are all that a class has).
     """
-    names, ignored = _image_names(archive)
-    keys = sorted(names, key=order_of)
+    contents = Contents(str(archive))
+    keys = sorted((key for key, _ in contents.images(members(archive))), key=order_of)
+    contents.check()
+    class_of = {key: order_of(key)[0] for key in keys}
+    classes = sorted(set(class_of.values()))
+    if len(classes) < 2:
+        few = f"{len(keys)} images in {len(classes)} class folders, at least 2 classes are needed"
+        raise ErktError(f"{archive}: {few}; {EXPECTED}")
     with replace_folder(out) as folder:
-        decoded, failed = _decode_all(archive, keys, folder / "images.npy", settings, on_image)
+        array, index = folder / "images.npy", folder / "index.csv"
+        decoded, failed = _decode_all(archive, keys, contents.names, array, settings, on_image)
+        skipped = [{"member": contents.names[key], "reason": failed[key]} for key in keys if key in failed]
+        if skipped and settings.undecodable == "refuse":
+            named = first_ten([f"{file['member']!r} ({file['reason']})" for file in skipped])
+            unusable = f"{len(skipped)} of its images cannot be used: {named}"
+            raise ErktError(f"{archive}: {unusable}; repair them, or set prepare.undecodable to skip")
         kept = [key for key in keys if key in decoded]
-        if failed:
-            _allow(archive, {names[key]: failed[key] for key in keys if key in failed}, settings)
-            _compact(folder / "images.npy", [position for position, key in enumerate(keys) if key in decoded])
-        counts = Counter(order_of(key)[0] for key in kept)
-        for key in failed:
-            if order_of(key)[0] not in counts:
-                raise ErktError(f"{archive}: no image of the class {order_of(key)[0]!r} can be decoded")
-        classes = sorted(counts)
-        labels = {name: label for label, name in enumerate(classes)}
-        rows = [Row(key, order_of(key)[0], labels[order_of(key)[0]], *decoded[key]) for key in kept]
-        write_index(folder / "index.csv", rows)
+        counts = Counter(class_of[key] for key in kept)
+        for name in classes:
+            if not counts[name]:
+                raise ErktError(f"{archive}: no image of the class {name!r} can be decoded")
+        if skipped:
+            _compact(array, [place for place, key in enumerate(keys) if key in decoded])
+        labels = {key: classes.index(class_of[key]) for key in kept}
+        write_index(index, [Row(key, class_of[key], labels[key], *decoded[key]) for key in kept])
         manifest = {
-            "shape": [len(rows), 3, settings.side, settings.side],
+            "shape": [len(kept), 3, settings.side, settings.side],
             "classes": classes,
             "counts": {name: counts[name] for name in classes},
-            "images_sha256": sha256_file(folder / "images.npy"),
-            "index_sha256": sha256_file(folder / "index.csv"),
+            "images_sha256": sha256_file(array),
+            "index_sha256": sha256_file(index),
             "settings": as_dict(settings),
-            "skipped": [{"member": names[key], "reason": failed[key]} for key in keys if key in failed],
-            "ignored": ignored,
+            "skipped": skipped,
+            "ignored": len(contents.ignored),
         }
         write_json(folder / "manifest.json", manifest)
     return manifest
 
 
 def decode(data: bytes, settings: Prepare) -> Decoded:
-    """Return one image file's pixels by the rules at the top of the module; ErktError says why it has none."""
+    """Return an image file's pixels by the rules at the top of the module; ErktError says why it has none."""
     if not data:
         raise ErktError("empty file")
     try:
@@ -131,73 +143,51 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _image_names(archive: Path) -> tuple[dict[str, str], int]:
-    """Return key to member name of all images, and how many other files there are."""
-    names: dict[str, str] = {}
-    ignored = 0
-    for name, _ in members(archive):
-        key = key_of(name, str(archive))
-        if key is None:
-            ignored += 1
-        elif key in names:
-            raise ErktError(f"{archive}: the members {names[key]!r} and {name!r} are both the image {key!r}")
-        else:
-            names[key] = name
-    classes = {order_of(key)[0] for key in names}
-    if len(classes) < 2:
-        raise ErktError(
-            f"{archive}: {len(names)} images in {len(classes)} class folders, at least 2 classes are needed; "
-            f"images lie in a folder with the name of their class, and end in {' '.join(SUFFIXES)}"
-        )
-    return names, ignored
+def in_threads(
+    files: Iterable[tuple[str, bytes]], work: Callable[[bytes], T]
+) -> Iterator[tuple[str, Future[T]]]:
+    """Yield key and ``work(data)`` for each file, in order, with a bounded number ahead under way.
 
-
-def _decode_all(
-    archive: Path, keys: list[str], path: Path, settings: Prepare, on_image: Callable[[int, int], None]
-) -> tuple[dict[str, tuple[int, int, str]], dict[str, str]]:
-    """Write row i of the array for ``keys[i]``; return width, height, mode by key, and reason by bad key."""
-    position = {key: i for i, key in enumerate(keys)}
-    decoded: dict[str, tuple[int, int, str]] = {}
-    failed: dict[str, str] = {}
-    with warnings.catch_warnings(), path.open("wb") as file:
+    Pillow decodes and resizes without Python's global lock.
+    """
+    waiting: deque[tuple[str, Future[T]]] = deque()
+    with warnings.catch_warnings(), ThreadPoolExecutor(_WORKERS) as pool:
         # From its limit on Pillow only warns, and refuses at twice that: here the limit is the limit.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        start = _begin_array(file, (len(keys), 3, settings.side, settings.side))
-        for key, future in _in_flight(archive, settings):
-            try:
-                image = future.result()
-            except ErktError as error:
-                failed[key] = str(error)
-            else:
-                file.seek(start + position[key] * image.pixels.size)
-                file.write(image.pixels.tobytes())
-                decoded[key] = (image.width, image.height, image.mode)
-            on_image(len(decoded) + len(failed), len(keys))
-    return decoded, failed
-
-
-def _in_flight(archive: Path, settings: Prepare) -> Iterator[tuple[str, Future[Decoded]]]:
-    """Yield key and decoding of each image in archive order, with a bounded number ahead under way."""
-    waiting: deque[tuple[str, Future[Decoded]]] = deque()
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for name, read in members(archive):
-            key = key_of(name, str(archive))
-            if key is not None:
-                waiting.append((key, pool.submit(decode, read(), settings)))
+        for key, data in files:
+            waiting.append((key, pool.submit(work, data)))
             if len(waiting) > 4 * _WORKERS:
                 yield waiting.popleft()
         yield from waiting
 
 
-def _allow(archive: Path, reasons: dict[str, str], settings: Prepare) -> None:
-    if settings.undecodable == "skip":
-        return
-    named = [f"{member!r} ({reason})" for member, reason in list(reasons.items())[:_NAMED]]
-    more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
-    raise ErktError(
-        f"{archive}: {len(reasons)} of its images cannot be used: {', '.join(named)}{more}; repair them, "
-        "or set prepare.undecodable to skip"
-    )
+def _decode_all(
+    archive: Path,
+    keys: Sequence[str],
+    names: Mapping[str, str],
+    path: Path,
+    settings: Prepare,
+    on_image: Callable[[int, int], None],
+) -> tuple[dict[str, tuple[int, int, str]], dict[str, str]]:
+    """Write row i of the array for ``keys[i]``; return width, height, mode by key, and reason by bad key."""
+    row = {key: place for place, key in enumerate(keys)}
+    key_by_name = {name: key for key, name in names.items()}
+    files = ((key_by_name[name], read()) for name, read in members(archive) if name in key_by_name)
+    decoded: dict[str, tuple[int, int, str]] = {}
+    failed: dict[str, str] = {}
+    with path.open("wb") as file:
+        start = _begin_array(file, (len(keys), 3, settings.side, settings.side))
+        for key, future in in_threads(files, partial(decode, settings=settings)):
+            try:
+                image = future.result()
+            except ErktError as error:
+                failed[key] = str(error)
+            else:
+                file.seek(start + row[key] * image.pixels.size)
+                file.write(image.pixels.tobytes())
+                decoded[key] = (image.width, image.height, image.mode)
+            on_image(len(decoded) + len(failed), len(keys))
+    return decoded, failed
 
 
 def _compact(path: Path, kept: list[int]) -> None:

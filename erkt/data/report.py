@@ -20,7 +20,6 @@ def text(facts: Facts) -> str:
     same_class = [group for group in facts.equal if group not in facts.conflicts]
     lines += _list("equal pixels in one class", map(" = ".join, same_class))
     lines += _list("near duplicates", _near(facts))
-    lines += _list("wrongly listed", [f"{key}: {reason}" for key, reason in facts.misplaced.items()])
     lines += _list("twins across the split", _twins(facts))
     unfit, doubts = problems(facts), cautions(facts)
     lines += ["", *(f"problem: {line}" for line in unfit), *(f"warning: {line}" for line in doubts)]
@@ -49,15 +48,12 @@ def _table(facts: Facts) -> dict[str, str]:
 
 def _class_counts(classes: Mapping[str, int]) -> str:
     ordered = sorted(classes.items(), key=lambda item: item[1])
-    if not ordered:
-        return "none"
-    if ordered[0][1] == ordered[-1][1]:
+    if ordered and ordered[0][1] == ordered[-1][1]:
         return f"{ordered[0][1]} each"
-    if len(ordered) <= 2 * SHOWN:
-        return ", ".join(f"{name} {count}" for name, count in ordered)
-    low, high = ordered[:SHOWN], ordered[-SHOWN:]
-    shown = [f"{name} {count}" for name, count in low], [f"{name} {count}" for name, count in high]
-    return f"{', '.join(shown[0])}, ... {len(ordered) - 2 * SHOWN} more ..., {', '.join(shown[1])}"
+    shown = [f"{name} {count}" for name, count in ordered]
+    if len(shown) > 2 * SHOWN:
+        shown[SHOWN:-SHOWN] = [f"... {len(shown) - 2 * SHOWN} more ..."]
+    return ", ".join(shown) or "none"
 
 
 def _tally(counts: Mapping[str, int]) -> str:

@@ -1,209 +1,229 @@
+"""Archives, folders, tables and drawn scenes, as the download stage makes one archive of them."""
+
 import hashlib
-import io
 import os
 import socket
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from packed import ignore, refused, tar_of, unpack, write, zip_of
 
 from erkt.data.sources import fetch
-from erkt.errors import ErktError
 from erkt.params.dataset import Dataset, Scenes
 
-
-def archive_bytes(size: int = 3000) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("a/1.jpg", bytes(size))
-        archive.writestr("b/2.jpg", b"two")
-    return out.getvalue()
+ARCHIVE = zip_of({"a/1.jpg": bytes(3000), "b/2.jpg": b"two"})
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def from_archive(location: str, digest: str | None = None) -> Dataset:
-    return Dataset("demo", "archive", location, digest, None)
+def from_archive(location: Path | str, digest: str | None = None) -> Dataset:
+    return Dataset("demo", "archive", str(location), digest, None)
 
 
 def from_folder(location: Path) -> Dataset:
     return Dataset("demo", "folder", str(location), None, None)
 
 
-def ignore(done: int, total: int | None) -> None:
-    pass
+def from_table(location: Path | str) -> Dataset:
+    return Dataset("demo", "csv", str(location), None, None)
 
 
-def refusal(settings: Dataset, out: Path, environment: dict[str, str] | None = None) -> str:
+def get(settings: Dataset, out: Path, **environment: str) -> bytes:
+    """Return the archive that ``settings`` describe, of the digest that is told."""
+    facts = fetch(settings, out, environment, ignore)
+    data = out.read_bytes()
+    expected = {"source": settings.source, "sha256": sha256(data), "bytes": len(data)}
+    assert facts == {"name": "demo"} | expected
+    return data
+
+
+def refusal(settings: Dataset, tmp_path: Path, **environment: str) -> str:
     """Return the message with which fetching is refused, having checked that ``out`` stays as it was."""
-    out.parent.mkdir(exist_ok=True)
-    for before in (None, b"a good archive"):
-        if before is not None:
-            out.write_bytes(before)
-        with pytest.raises(ErktError) as caught:
-            fetch(settings, out, environment or {}, ignore)
-        assert os.listdir(out.parent) == ([] if before is None else [out.name])
-        assert before is None or out.read_bytes() == before
-        assert "\n" not in str(caught.value)
-    out.unlink()
-    return str(caught.value)
+    out = write(tmp_path / "out" / "raw", b"a good archive")
+    message = refused(fetch, settings, out, environment, ignore)
+    assert os.listdir(out.parent) == [out.name]
+    assert out.read_bytes() == b"a good archive"
+    return message
 
 
 # ---------------------------------------------------------------- archives on disk
 
 
-def test_a_local_archive_is_copied_whole_and_described(tmp_path: Path) -> None:
-    data = archive_bytes()
-    (tmp_path / "my.zip").write_bytes(data)
+@pytest.mark.parametrize(
+    "data", [ARCHIVE, zip_of({"a/1.jpg": bytes(5 * 2**19)}), tar_of({"a/1.jpg": b"one"}, "w:xz")]
+)
+def test_an_archive_is_copied_whole_in_pieces_that_are_reported(tmp_path: Path, data: bytes) -> None:
+    path = write(tmp_path / "my.zip", data)
     seen: list[tuple[int, int | None]] = []
-    facts = fetch(
-        from_archive(str(tmp_path / "my.zip")), tmp_path / "out" / "raw", {}, lambda *x: seen.append(x)
-    )
-    assert facts == {"name": "demo", "source": "archive", "sha256": sha256(data), "bytes": len(data)}
-    assert (tmp_path / "out" / "raw").read_bytes() == data
-    assert seen == [(len(data), len(data))]
-    assert (tmp_path / "out" / "raw").stat().st_ino != (tmp_path / "my.zip").stat().st_ino
+    out = tmp_path / "out" / "raw"
+    fetch(from_archive(path, sha256(data)), out, {}, lambda *step: seen.append(step))
+    assert out.read_bytes() == data
+    assert out.stat().st_ino != path.stat().st_ino
+    assert [done for done, _ in seen] == [*range(2**20, len(data), 2**20), len(data)]
 
 
-def test_a_large_archive_arrives_in_pieces_that_are_reported(tmp_path: Path) -> None:
-    data = archive_bytes(5 * 2**19)
-    (tmp_path / "my.zip").write_bytes(data)
-    seen: list[tuple[int, int | None]] = []
-    facts = fetch(from_archive(str(tmp_path / "my.zip")), tmp_path / "raw", {}, lambda *x: seen.append(x))
-    assert [done for done, _ in seen] == [2**20, 2**21, len(data)]
-    assert facts["sha256"] == sha256(data)
-
-
-def test_a_pinned_archive_is_taken_only_with_its_digest(tmp_path: Path) -> None:
-    data = archive_bytes()
-    (tmp_path / "my.zip").write_bytes(data)
-    fetch(from_archive(str(tmp_path / "my.zip"), sha256(data)), tmp_path / "raw", {}, ignore)
-    message = refusal(from_archive(str(tmp_path / "my.zip"), "0" * 64), tmp_path / "out" / "raw")
-    assert sha256(data) in message
-    assert "0" * 64 in message
-
-
-def test_a_tar_is_taken_as_well(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "my.tar.xz", "w:xz") as archive:
-        archive.addfile(tarfile.TarInfo("a/1.jpg"))
-    fetch(from_archive(str(tmp_path / "my.tar.xz")), tmp_path / "raw", {}, ignore)
-    assert (tmp_path / "raw").read_bytes() == (tmp_path / "my.tar.xz").read_bytes()
-
-
-def test_an_archive_that_is_none_or_is_cut_is_refused_by_the_users_name(tmp_path: Path) -> None:
-    path = tmp_path / "my.zip"
-    for content in (b"<html>log in first</html>", archive_bytes()[:-30]):
-        path.write_bytes(content)
-        assert str(path) in refusal(from_archive(str(path)), tmp_path / "out" / "raw")
+def test_what_is_no_archive_or_another_one_is_refused_by_the_users_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "my.zip", ARCHIVE)
+    message = refusal(from_archive("$DATA/my.zip", "0" * 64), tmp_path, DATA=str(tmp_path))
+    assert message == f"{path}: not the pinned archive: sha256 {sha256(ARCHIVE)}, expected {'0' * 64}"
+    for content in (b"<html>log in first</html>", ARCHIVE[:-30]):
+        write(path, content)
+        assert refusal(from_archive(path), tmp_path).startswith(f"{path}: ")
 
 
 def test_a_location_of_the_wrong_kind_says_what_to_set(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"junk")
-    junk = refusal(from_archive("$DATA/file"), tmp_path / "out" / "raw", {"DATA": str(tmp_path)})
-    assert junk.startswith(f"{tmp_path / 'file'}: neither a zip nor a tar")
-    out = tmp_path / "out" / "raw"
-    assert "no such file" in refusal(from_archive(str(tmp_path / "gone.zip")), out)
-    assert "set dataset.source to folder" in refusal(from_archive(str(tmp_path)), out)
-    assert "no such folder" in refusal(from_folder(tmp_path / "gone"), out)
-    assert "set dataset.source to archive" in refusal(from_folder(tmp_path / "file"), out)
+    file = write(tmp_path / "file", b"junk")
+    assert "no such file" in refusal(from_archive(tmp_path / "gone.zip"), tmp_path)
+    assert "set dataset.source to folder" in refusal(from_archive(tmp_path), tmp_path)
+    assert "no such folder" in refusal(from_folder(tmp_path / "gone"), tmp_path)
+    assert "set dataset.source to archive" in refusal(from_folder(file), tmp_path)
 
 
 @pytest.mark.parametrize("location", ["$DATA/my.zip", "${DATA}/my.zip", "${MY_ZIP}", "$MY_ZIP", "~/my.zip"])
 def test_a_leading_name_is_looked_up_in_the_environment(tmp_path: Path, location: str) -> None:
-    (tmp_path / "my.zip").write_bytes(archive_bytes())
-    environment = {"DATA": str(tmp_path), "MY_ZIP": str(tmp_path / "my.zip"), "HOME": str(tmp_path)}
-    fetch(from_archive(location), tmp_path / "raw", environment, ignore)
-    assert (tmp_path / "raw").read_bytes() == archive_bytes()
+    path = write(tmp_path / "my.zip", ARCHIVE)
+    environment = {"DATA": str(tmp_path), "MY_ZIP": str(path), "HOME": str(tmp_path)}
+    assert get(from_archive(location), tmp_path / "raw", **environment) == ARCHIVE
 
 
 @pytest.mark.parametrize("environment", [{}, {"DATA": ""}])
 def test_a_name_that_is_not_set_is_asked_for(tmp_path: Path, environment: dict[str, str]) -> None:
-    assert "set DATA to" in refusal(from_archive("${DATA}/my.zip"), tmp_path / "out" / "raw", environment)
+    assert "set DATA to" in refusal(from_archive("${DATA}/my.zip"), tmp_path, **environment)
 
 
 # ---------------------------------------------------------------- folders
 
-
-def make_folder(root: Path) -> Path:
-    for name, data in {"b c/2.png": b"two", "a/1.jpg": b"one", "b c/10.PNG": b"ten", "b/x.tif": b"x"}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
+IMAGES = {"b c/2.png": b"two", "a/1.jpg": b"one", "b c/10.PNG": b"ten", "b/x.tif": b"x"}
 
 
 def test_a_folder_becomes_a_stored_zip_of_its_images_in_key_order(tmp_path: Path) -> None:
-    root = make_folder(tmp_path / "root")
-    for ignored in (
-        "README.txt",
-        "a/notes.txt",
-        "a/.hidden.jpg",
-        "a/Thumbs.db",
-        ".git/x.jpg",
-        "__MACOSX/x.jpg",
-    ):
-        (root / ignored).parent.mkdir(exist_ok=True)
-        (root / ignored).write_bytes(b"not an image")
+    others = ("README.txt", "a/notes.txt", "a/.hidden.jpg", "a/Thumbs.db", ".git/x.jpg", "__MACOSX/x.jpg")
+    root = unpack(tmp_path / "root", IMAGES | dict.fromkeys(others, b"no image"))
     seen: list[tuple[int, int | None]] = []
-    facts = fetch(from_folder(root), tmp_path / "raw", {}, lambda *x: seen.append(x))
+    fetch(from_folder(root), tmp_path / "raw", {}, lambda *step: seen.append(step))
     with zipfile.ZipFile(tmp_path / "raw") as archive:
         found = [(info.filename, archive.read(info), info.compress_type) for info in archive.infolist()]
-    expected = [("a/1.jpg", b"one"), ("b/x.tif", b"x"), ("b c/10.PNG", b"ten"), ("b c/2.png", b"two")]
-    assert found == [(*pair, zipfile.ZIP_STORED) for pair in expected]
-    assert facts["sha256"] == sha256((tmp_path / "raw").read_bytes())
+    expected = ["a/1.jpg", "b/x.tif", "b c/10.PNG", "b c/2.png"]
+    assert found == [(name, IMAGES[name], zipfile.ZIP_STORED) for name in expected]
     assert seen == [(3, 10), (4, 10), (7, 10), (10, 10)]
 
 
 def test_the_zip_of_a_folder_depends_on_names_and_bytes_alone(tmp_path: Path) -> None:
-    roots = [make_folder(tmp_path / name) for name in ("one", "two")]
-    os.utime(roots[1] / "a" / "1.jpg", (10**9, 10**9))
-    (roots[1] / "a" / "1.jpg").chmod(0o600)
-    (roots[1] / "notes.txt").write_text("not an image")
-    digests = [fetch(from_folder(root), tmp_path / "raw", {}, ignore)["sha256"] for root in roots]
-    (roots[1] / "a" / "1.jpg").write_bytes(b"One")
-    digests.append(fetch(from_folder(roots[1]), tmp_path / "raw", {}, ignore)["sha256"])
-    assert digests[0] == digests[1] != digests[2]
+    plain = get(from_folder(unpack(tmp_path / "one", IMAGES)), tmp_path / "raw")
+    root = unpack(tmp_path / "two", IMAGES | {"notes.txt": b"no image"})
+    os.utime(root / "a/1.jpg", (10**9, 10**9))
+    (root / "a/1.jpg").chmod(0o600)
+    assert get(from_folder(root), tmp_path / "raw") == plain
+    linked = unpack(tmp_path / "linked", {})
+    for name in ("a", "b"):
+        (linked / name).symlink_to(root / name)
+    unpack(linked / "b c", {})
+    for name in ("2.png", "10.PNG"):
+        (linked / "b c" / name).symlink_to(root / "b c" / name)
+    assert get(from_folder(linked), tmp_path / "raw") == plain
+    write(root / "a/1.jpg", b"One")
+    assert get(from_folder(root), tmp_path / "raw") != plain
 
 
-def test_links_in_a_folder_are_followed(tmp_path: Path) -> None:
-    root = make_folder(tmp_path / "root")
-    whole = fetch(from_folder(root), tmp_path / "raw", {}, ignore)["sha256"]
-    linked = tmp_path / "linked"
-    linked.mkdir()
-    (linked / "b").symlink_to(root / "b")
-    (linked / "b c").symlink_to(root / "b c")
-    (linked / "a").mkdir()
-    (linked / "a" / "1.jpg").symlink_to(root / "a" / "1.jpg")
-    assert fetch(from_folder(linked), tmp_path / "raw", {}, ignore)["sha256"] == whole
-
-
-def test_a_folder_of_another_shape_is_refused_naming_the_place(
+def test_a_folder_of_another_form_is_refused_naming_the_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out" / "raw"
-    root = make_folder(tmp_path / "deep")
-    (root / "a" / "sub").mkdir()
-    assert f"{root / 'a' / 'sub'}: a folder in a class folder" in refusal(from_folder(root), out)
-    root = make_folder(tmp_path / "flat")
-    (root / "x.jpg").write_bytes(b"x")
-    assert "'x.jpg' lies in no class folder" in refusal(from_folder(root), out)
-    root = make_folder(tmp_path / "dangling")
-    (root / "a" / "9.jpg").symlink_to(root / "gone")
-    assert f"{root / 'a' / '9.jpg'}: a dangling link" in refusal(from_folder(root), out)
-    root = make_folder(tmp_path / "socket")
+    root = unpack(tmp_path / "deep", IMAGES | {"a/sub/2.jpg": b"2"})
+    deep = refusal(from_folder(root), tmp_path)
+    assert deep.startswith(f"{root}: 'a/sub/2.jpg' lies in a folder of a class folder; location is")
+    root = unpack(tmp_path / "flat", IMAGES | {"x.jpg": b"x"})
+    assert "'x.jpg' lies in no class folder" in refusal(from_folder(root), tmp_path)
+    root = unpack(tmp_path / "accents", {"a/\u00e9.jpg": b"composed", "a/e\u0301.jpg": b"decomposed"})
+    assert "are both the image 'a/\u00e9.jpg'" in refusal(from_folder(root), tmp_path)
+    root = unpack(tmp_path / "dangling", IMAGES)
+    (root / "a/9.jpg").symlink_to(root / "gone")
+    assert refusal(from_folder(root), tmp_path).startswith(f"{root}/a/9.jpg: a dangling link")
+    root = unpack(tmp_path / "socket", IMAGES)
     monkeypatch.chdir(root / "a")  # the path of a socket has to be short
     with socket.socket(socket.AF_UNIX) as endpoint:
         endpoint.bind("9.jpg")
-    assert f"{root / 'a' / '9.jpg'}: a dangling link or a device" in refusal(from_folder(root), out)
+        assert "a/9.jpg: a dangling link or a device" in refusal(from_folder(root), tmp_path)
 
 
-def test_two_files_that_differ_only_in_how_an_accent_is_written_are_refused(tmp_path: Path) -> None:
-    root = make_folder(tmp_path / "root")
-    (root / "a" / "\u00e9.jpg").write_bytes(b"composed")
-    (root / "a" / "e\u0301.jpg").write_bytes(b"decomposed")
-    assert "once their accents are composed" in refusal(from_folder(root), tmp_path / "out" / "raw")
+# ---------------------------------------------------------------- tables
+
+PICTURES = {"x/2.png": b"two", "y/1.jpg": b"one", "x/10.PNG": b"ten", "y/2.png": b"another two"}
+ROWS = ["path,label", "pictures/x/2.png,b c", "pictures/y/1.jpg,a", "pictures/x/10.PNG,b c"]
+
+
+def table(folder: Path, rows: list[str], encoding: str = "utf-8", end: str = "\n") -> Path:
+    """Write the table, and beside it the images that ``ROWS`` lists."""
+    unpack(folder / "pictures", PICTURES)
+    return write(folder / "images.csv", (end.join(rows) + end).encode(encoding))
+
+
+def test_a_table_gives_the_archive_that_class_folders_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = {name: data for name, data in IMAGES.items() if name != "b/x.tif"}
+    folders = get(from_folder(unpack(tmp_path / "folders", listed)), tmp_path / "raw")
+    columns = [",".join(reversed(row.split(","))) for row in ROWS]
+    elsewhere = [ROWS[0], *(f"{tmp_path}/t/{row}" for row in ROWS[1:])]
+    for made in (
+        table(tmp_path / "t", ROWS),
+        table(tmp_path / "t", [ROWS[0], *reversed(ROWS[1:])]),
+        table(tmp_path / "t", columns),
+        table(tmp_path / "t", [*ROWS, ""], "utf-8-sig", "\r\n"),
+        table(tmp_path / "other", elsewhere),
+    ):
+        assert get(from_table(made), tmp_path / "raw") == folders
+    assert get(from_table("$TABLE"), tmp_path / "raw", TABLE=str(made)) == folders
+    monkeypatch.chdir(tmp_path / "other")
+    assert get(from_table("images.csv"), tmp_path / "raw") == folders
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("pictures/x/3.png,a", "row 5: no file '{folder}/pictures/x/3.png'; a relative path starts at"),
+        ("pictures/x/2.png,b c", "row 5: 'pictures/x/2.png' is the same image as in row 2"),
+        ("./pictures/y/../x/2.png,d", "is the same image as in row 2"),
+        ("pictures/y/2.png,b c", "is another image of this label and file name as in row 2"),
+        ("pictures/x/2.png,", "row 5: the label '' is no folder's name: empty"),
+        ("pictures/x/2.png, c", "row 5: the label ' c' is no folder's name"),
+        ("pictures/x/2.png,b/c", "row 5: the label 'b/c' is no folder's name"),
+        ("pictures/x/2.png,b\\c", "is no folder's name"),
+        ("pictures/x/2.png,..", "row 5: '../2.png' is hidden or does not end as an image does"),
+        ("pictures/x/2.png,__MACOSX", "'__MACOSX/2.png' is hidden"),
+        ("pictures/x/2.txt,c", "row 5: 'c/2.txt' is hidden or does not end as an image does"),
+        (",c", "row 5: 'c/' is hidden or does not end as an image does"),
+        ("pictures/x/2.png,a\u2028b", "a control character, line break"),
+        ("pictures/x/2.png", "row 5: expected 2 cells"),
+        ("pictures/x/2.png,c,0.5", "row 5: expected 2 cells"),
+        ('"pictures/x/2.png,c', "not readable as CSV"),
+        ("pictures/y/2.png,A", "'A/' and 'a/' differ only in case"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, expected: str) -> None:
+    made = table(tmp_path / "table", [*ROWS, row])
+    message = refusal(from_table(made), tmp_path)
+    assert expected.format(folder=made.parent) in message
+    assert str(made) in message
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["path,label,weight", "x.png,a,1"], "expected the columns path,label, found path,label,weight"),
+        (["Path,label", "x.png,a"], "found Path,label"),
+        (["path,path", "a,b"], "found path,path"),
+        ([""], "found none"),
+        (["path,label"], "lists no images"),
+        ([*ROWS, "pictures/x/ü.png,a"], "not readable as CSV in UTF-8"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, rows: list[str], expected: str) -> None:
+    made = table(tmp_path / "table", rows, "latin-1")
+    assert expected in refusal(from_table(made), tmp_path)
+    assert "no such file; location is the CSV file" in refusal(from_table(made.parent), tmp_path)
 
 
 # ---------------------------------------------------------------- drawn scenes
@@ -211,9 +231,7 @@ def test_two_files_that_differ_only_in_how_an_accent_is_written_are_refused(tmp_
 
 def test_scenes_are_drawn_into_the_archive(tmp_path: Path) -> None:
     settings = Dataset("demo", "scenes", None, None, Scenes(per_class=1, side=32, seed=3))
-    facts = fetch(settings, tmp_path / "raw", {}, ignore)
-    data = (tmp_path / "raw").read_bytes()
-    assert facts == {"name": "demo", "source": "scenes", "sha256": sha256(data), "bytes": len(data)}
+    get(settings, tmp_path / "raw")
     with zipfile.ZipFile(tmp_path / "raw") as archive:
         classes = [name.split("/")[-2] for name in archive.namelist()]
     assert len(classes) == len(set(classes)) > 1

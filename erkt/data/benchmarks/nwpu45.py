@@ -1,58 +1,20 @@
 """NWPU-RESISC45: 31,500 scenes of 256 x 256 pixels in 45 classes, 700 each.
 
-The md5 is the one that torchgeo pins for the file; the sha256 is that of the same file in public records of
-downloads from the same commit.
+The sha256 is that of the file in public records of downloads from the same commit; its md5 is the one that
+torchgeo pins, 75206b2e16446591afa88e2628744886.
 """
 
 from erkt.data.benchmarks.benchmark import Benchmark, HubFile
 
 _CLASSES = (
-    "airplane",
-    "airport",
-    "baseball_diamond",
-    "basketball_court",
-    "beach",
-    "bridge",
-    "chaparral",
-    "church",
-    "circular_farmland",
-    "cloud",
-    "commercial_area",
-    "dense_residential",
-    "desert",
-    "forest",
-    "freeway",
-    "golf_course",
-    "ground_track_field",
-    "harbor",
-    "industrial_area",
-    "intersection",
-    "island",
-    "lake",
-    "meadow",
-    "medium_residential",
-    "mobile_home_park",
-    "mountain",
-    "overpass",
-    "palace",
-    "parking_lot",
-    "railway",
-    "railway_station",
-    "rectangular_farmland",
-    "river",
-    "roundabout",
-    "runway",
-    "sea_ice",
-    "ship",
-    "snowberg",
-    "sparse_residential",
-    "stadium",
-    "storage_tank",
-    "tennis_court",
-    "terrace",
-    "thermal_power_station",
-    "wetland",
-)
+    "airplane", "airport", "baseball_diamond", "basketball_court", "beach", "bridge", "chaparral", "church",
+    "circular_farmland", "cloud", "commercial_area", "dense_residential", "desert", "forest", "freeway",
+    "golf_course", "ground_track_field", "harbor", "industrial_area", "intersection", "island", "lake",
+    "meadow", "medium_residential", "mobile_home_park", "mountain", "overpass", "palace", "parking_lot",
+    "railway", "railway_station", "rectangular_farmland", "river", "roundabout", "runway", "sea_ice",
+    "ship", "snowberg", "sparse_residential", "stadium", "storage_tank", "tennis_court", "terrace",
+    "thermal_power_station", "wetland",
+)  # fmt: skip
 
 NWPU45 = Benchmark(
     name="nwpu45",
@@ -61,7 +23,6 @@ NWPU45 = Benchmark(
     side=256,
     archive=HubFile("isaaccorley/resisc45", "883edc0eee77b2c84225472f10f126e3ed83fa6e", "NWPU-RESISC45.zip"),
     sha256="beeecd0b63656290ae6d65cf7763185b0c1c4c54a753ef8088d6fba3faaf1f53",
-    md5="75206b2e16446591afa88e2628744886",
     instructions="",
     licence="CC-BY-NC-4.0 as its copy on the hub states it; images of Google Earth",
     citation="Cheng, Han, Lu, Remote Sensing Image Scene Classification: Benchmark and State of the Art, "

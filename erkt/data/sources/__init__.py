@@ -3,20 +3,21 @@
 Everything after this stage reads that one archive, so that a dataset is one file with one digest.
 """
 
+import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from erkt.data.archive import members
 from erkt.data.benchmarks import BENCHMARKS, Benchmark
-from erkt.data.sources.benchmark import bring_benchmark
-from erkt.data.sources.folder import pack_folder
-from erkt.data.sources.location import Place, bring
-from erkt.data.sources.packing import OnBytes
+from erkt.data.sources import hub, web
+from erkt.data.sources.benchmark import check_images, repack
+from erkt.data.sources.packing import OnBytes, copy_file, pack_folder
 from erkt.data.sources.table import pack_table
-from erkt.data.sources.web import PATIENCE, Patience
 from erkt.errors import ErktError
-from erkt.files.digests import sha256_file
+from erkt.files.digests import Sha256, sha256_file
+from erkt.files.locations import resolve
 from erkt.files.replace import replace_whole
 from erkt.params.dataset import Dataset
 
@@ -29,7 +30,6 @@ def fetch(
     scratch: Path | None = None,
     *,
     benchmarks: Mapping[str, Benchmark] = BENCHMARKS,
-    patience: Patience = PATIENCE,
 ) -> dict[str, Any]:
     """Make ``out`` the archive that ``settings`` describes; return its name, source, sha256 and bytes.
 
@@ -45,35 +45,85 @@ def fetch(
 
     Raises ErktError, and leaves ``out`` as it was, if the location is missing or of the wrong kind, a
     download fails, the digest is another one, a benchmark lacks images or has others, or the result is not a
-    readable zip or tar.
+    readable zip or tar. An address is named without what may be secret in it.
     """
-    place = Place(settings.location or "", environment, scratch, on_bytes, patience)
+    benchmark = benchmarks[settings.name] if settings.source == "benchmark" else None
+    wanted = (benchmark and benchmark.sha256) or settings.sha256
     facts: dict[str, Any] = {"name": settings.name, "source": settings.source}
     with replace_whole(out) as temporary:
-        shown: str = settings.source
+        remarks: list[str] = []
         if settings.source == "scenes":
-            _draw(settings, temporary)
-        elif settings.source == "folder":
-            shown = place.resolve()
-            pack_folder(Path(shown), temporary, on_bytes)
-        elif settings.source == "csv":
-            shown = place.resolve()
-            pack_table(Path(shown), temporary, on_bytes)
-        elif settings.source == "benchmark":
-            benchmark = benchmarks[settings.name]
-            shown, remarks = bring_benchmark(benchmark, settings, place, temporary)
-            facts |= {"benchmark": benchmark.facts(), "remarks": remarks}
+            shown = _draw(settings, temporary)
+        elif benchmark and settings.location is None:
+            shown = _from_publisher(benchmark, temporary, on_bytes)
+        elif benchmark and benchmark.sha256 is None:
+            shown = resolve(str(settings.location), environment)
+            remarks += repack(Path(shown), temporary, on_bytes)
         else:
-            shown = bring(place, {"sha256": settings.sha256} if settings.sha256 else {}, temporary)
-        for _ in members(temporary, called=shown):
-            pass
-        facts |= {"sha256": sha256_file(temporary), "bytes": temporary.stat().st_size}
+            shown = _from_user(settings, wanted, environment, temporary, scratch, on_bytes)
+        found = sha256_file(temporary)
+        if wanted not in (None, found):
+            raise ErktError(f"{shown}: not the pinned archive: sha256 {found}, expected {wanted}")
+        names = [name for name, _ in members(temporary, called=shown)]
+        if benchmark:
+            check_images(names, benchmark, shown)
+            if wanted is None:
+                pin = "set dataset.sha256 to this one to pin these images"
+                remarks.append(f"nobody publishes a checksum; {pin}")
+            facts |= {"benchmark": benchmark.facts(), "remarks": remarks}
+        facts |= {"sha256": found, "bytes": temporary.stat().st_size}
     return facts
 
 
-def _draw(settings: Dataset, target: Path) -> None:
+def _draw(settings: Dataset, target: Path) -> str:
     from erkt.scenes.archive import write_archive  # only who draws scenes needs the drawing
 
     if settings.scenes is None:
         raise ErktError("source: scenes needs the block 'scenes'")
     write_archive(target, settings.scenes.per_class, settings.scenes.side, settings.scenes.seed)
+    return settings.source
+
+
+def _from_publisher(benchmark: Benchmark, target: Path, on_bytes: OnBytes) -> str:
+    """Copy the archive out of the hub's cache; what the cache holds wrongly is fetched once more."""
+    if benchmark.archive is None:
+        raise ErktError(f"{benchmark.title} cannot be fetched by a program: {benchmark.instructions}")
+    cached = hub.download(benchmark.archive)
+    found = sha256_file(cached)
+    if found != benchmark.sha256:
+        try:
+            cached = hub.download(benchmark.archive, wrong=cached)
+        except ErktError as error:
+            held = f"the copy in the Hugging Face cache is not the pinned archive (sha256 {found})"
+            raise ErktError(f"{held}; and anew: {error}") from error
+    copy_file(cached, target, on_bytes)
+    return str(benchmark.archive)
+
+
+def _from_user(
+    settings: Dataset,
+    sha256: str | None,
+    environment: Mapping[str, str],
+    target: Path,
+    scratch: Path | None,
+    on_bytes: OnBytes,
+) -> str:
+    """Bring what lies at the user's location; return its name for messages."""
+    location = resolve(str(settings.location), environment)
+    if settings.source == "folder":
+        pack_folder(Path(location), target, on_bytes)
+    elif settings.source == "csv":
+        pack_table(Path(location), target, on_bytes)
+    elif "://" not in location:
+        copy_file(Path(location), target, on_bytes)
+    else:
+        # What the environment put in, a query and a password may be secret.
+        shown = re.sub(r"//[^/@]*@", "//", str(settings.location).partition("?")[0])
+        if not location.lower().startswith(("http://", "https://")):
+            raise ErktError(f"{shown}: only http and https addresses are fetched")
+        if sha256 is None:
+            raise ErktError(f"{shown}: an archive from the network needs its sha256; set dataset.sha256")
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as short_lived:
+            web.download(location, shown, Sha256(sha256), target, scratch or Path(short_lived), on_bytes)
+        return shown
+    return location

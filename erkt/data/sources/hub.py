@@ -12,6 +12,8 @@ from erkt import __version__
 from erkt.data.benchmarks import HubFile
 from erkt.errors import ErktError
 
+_LOGIN = "log in with 'hf auth login' or set HF_TOKEN"
+
 
 def download(file: HubFile, wrong: Path | None = None) -> Path:
     """Return where ``file`` lies in the cache of huggingface_hub, having fetched it if it was not there.
@@ -42,44 +44,34 @@ def download(file: HubFile, wrong: Path | None = None) -> Path:
         )
     except Exception as error:  # its HTTP library, and so what it raises, has changed from version to version
         raise ErktError(
-            f"{file}: {_reason(error, file)}; or set dataset.location to a copy of {file.filename} you have"
+            f"{file}: {_reason(error)}; or set dataset.location to a copy of {file.filename} you have"
         ) from error
     return Path(path)
 
 
-def _reason(error: Exception, file: HubFile) -> str:
-    """Return what went wrong and what to do about it."""
+def _reason(error: BaseException) -> str:
+    """Return what went wrong and what to do about it; the library's own texts have several lines."""
     from huggingface_hub import errors
 
-    login = "log in with 'hf auth login' or set HF_TOKEN"
-    cause = error.__cause__
-    if isinstance(cause, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set and the file is not in the cache; unset it, or fill the cache first"
-    if isinstance(error, ValueError) and isinstance(cause, Exception):
-        return _reason(cause, file)  # how a file that is asked for anew fails
-    if isinstance(error, errors.GatedRepoError):
-        return f"its owner grants access on request; ask for it on the dataset's page, then {login}"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return f"there is no such dataset, or it is not yours to read; {login} if you have access"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"the pinned revision {file.revision} is no longer there"
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        if isinstance(cause, errors.FileMetadataError):
-            return "what answered is no Hugging Face hub; check HF_ENDPOINT and your proxy"
-        if isinstance(cause, errors.HfHubHTTPError):
-            return _refused(cause.response.status_code, login)
-        return "no connection to the hub, and the file is not in the cache; check the network, then try again"
-    if isinstance(error, errors.EntryNotFoundError):
-        return f"revision {file.revision} has no such file"
-    if isinstance(error, errors.HfHubHTTPError):
-        return _refused(error.response.status_code, login)
+    causes = [error]
+    while causes[-1].__cause__:
+        causes.append(causes[-1].__cause__)
+    status = next(
+        (cause.response.status_code for cause in causes if isinstance(cause, errors.HfHubHTTPError)), 0
+    )
+    advice = {401: _LOGIN, 403: _LOGIN, 429: f"wait, or {_LOGIN}"}.get(status, "try again later")
+    known = {  # by what is said of an error or its cause, the most telling first
+        errors.OfflineModeIsEnabled: "HF_HUB_OFFLINE is set and the file is not in the cache; unset it",
+        errors.GatedRepoError: f"access is granted on request, on the dataset's page; ask, then {_LOGIN}",
+        errors.RepositoryNotFoundError: f"there is no such dataset, or it is not yours to read; {_LOGIN}",
+        errors.RevisionNotFoundError: "the pinned revision is no longer there",
+        errors.RemoteEntryNotFoundError: "the pinned revision has no such file",
+        errors.FileMetadataError: "what answered is no Hugging Face hub; check HF_ENDPOINT and your proxy",
+        errors.HfHubHTTPError: f"the hub answered {status}; {advice}",
+        errors.LocalEntryNotFoundError: "no connection to the hub; check the network, then try again",
+    }
+    for kind, text in known.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return text
     text = " ".join(str(error).split()) or type(error).__name__
     return f"the download failed ({text[:300]}); try again, with HF_HUB_DISABLE_XET=1 if that fails too"
-
-
-def _refused(status: int, login: str) -> str:
-    if status in (401, 403):
-        return f"the hub refused ({status}); {login}"
-    if status == 429:
-        return f"the hub answers no more for now (429); wait, or {login}"
-    return f"the hub answered {status}; try again later"

@@ -1,11 +1,10 @@
-"""What every source does with bytes: copy them, compare their digest, pack them."""
+"""What the sources do with files: copy one, or pack many into an archive."""
 
-import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 
+from erkt.data.contents import Contents, files_below
 from erkt.data.index import order_of
 from erkt.errors import ErktError
 
@@ -29,16 +28,18 @@ def copy_file(path: Path, target: Path, on_bytes: OnBytes) -> None:
             on_bytes(done, total)
 
 
-def mismatch(path: Path, digests: Mapping[str, str]) -> str | None:
-    """Return in what the digests of ``path`` differ from ``digests``, by algorithm; None if in nothing."""
-    for algorithm, wanted in digests.items():
-        # A digest tells other bytes here, it protects no secret: md5 is allowed also where policy bans it.
-        begin = partial(hashlib.new, algorithm, usedforsecurity=False)
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, begin).hexdigest()
-        if found != wanted:
-            return f"not the pinned archive: {algorithm} {found}, expected {wanted}"
-    return None
+def pack_folder(root: Path, target: Path, on_bytes: OnBytes) -> None:
+    """Pack the images in the class folders of ``root``; ErktError naming the place if it has another form."""
+    contents = Contents(str(root), flat=True)
+    files = dict(contents.images(files_below(root)))
+    contents.check()
+    pack_files(files, target, on_bytes)
+
+
+def pack_files(files: Mapping[str, Path], target: Path, on_bytes: OnBytes) -> None:
+    """Pack files by the key of their image. Links are followed, so that nothing can dangle later."""
+    total = sum(path.stat().st_size for path in files.values())
+    pack(((key, path.read_bytes) for key, path in files.items()), target, total, on_bytes)
 
 
 def pack(
