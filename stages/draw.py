@@ -27,7 +27,7 @@ def main(job: Job) -> str:
     weights = read_json(paths.ensemble(job.seed))["weights"]
     teachers = {name: load_folder(paths.teacher(job.seed, name), images.classes) for name in weights}
 
-    confused = run_figures.draw_predictions(folder, predicted, images.classes)
+    confused = run_figures.draw_predictions(folder, predicted)
     run_figures.draw_samples(folder, test, confused)
     overlap = run_figures.draw_features(folder, student, test, job.seed, device)
     run_figures.draw_heat(folder, test, predicted, student, teachers, weights)

@@ -1,9 +1,10 @@
 """evaluate: the student on the test list, beside the ensemble mixed from stored logits."""
 
 from erkt.data.images import open_parts
-from erkt.ensemble import weight_report
+from erkt.ensemble.candidates import table_6
 from erkt.ensemble.mixing import combine
 from erkt.evaluation import against_ensemble as evaluation
+from erkt.evaluation.predictions import Predictions
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
 from erkt.networks import logits, models
@@ -23,13 +24,12 @@ def main(job: Job) -> str:
     )
     model = models.load_folder(paths.student(job.seed), test.classes)
     student = predict(model, test, job.runtime.inference_batch, choose(job.runtime))
-    teacher = combine(members, weights, space)
+    ensemble = combine(members, weights, space)
 
-    result = evaluation.compare(student, teacher, test.labels, test.classes)
-    predictions = evaluation.predictions(test, student=student, teacher=teacher)
-    write_csv(paths.predictions(job.seed), predictions)
+    result = evaluation.compare(student, ensemble, test.labels, test.classes)
+    write_csv(paths.predictions(job.seed), Predictions.of(test, student=student, ensemble=ensemble).rows())
     write_csv(paths.per_class(job.seed), evaluation.per_class(result))
-    write_csv(paths.test_sweep(job.seed), weight_report.sweep(members, test.labels, space))
+    write_csv(paths.test_sweep(job.seed), table_6(members, test.labels, space))
     job.write_records(
         paths.metrics(job.cell.stage, job.cell.label),
         evaluation.headlines(result, model.parameters_count, weights),

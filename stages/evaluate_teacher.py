@@ -2,7 +2,6 @@
 
 from erkt.data.images import open_parts
 from erkt.evaluation import metrics
-from erkt.evaluation.against_ensemble import headline
 from erkt.files.artifacts import WEIGHTS
 from erkt.files.digests import sha256_file
 from erkt.networks import logits, models
@@ -21,7 +20,11 @@ def main(job: Job) -> str:
     network = sha256_file(folder / WEIGHTS)
     logits.save(paths.logits("test", job.seed, job.teacher), scores, network=network, part=test)
     report = metrics.report(scores, test.labels, test.classes)
-    row = {"network": f"teacher {job.teacher}", **headline(report), "parameters": model.parameters_count}
+    row = {
+        "network": f"teacher {job.teacher}",
+        **metrics.headline(report),
+        "parameters": model.parameters_count,
+    }
     job.write_records(paths.metrics(job.cell.stage, job.cell.label), [row])
     return f"OA {report['oa']:.2f} %, AA {report['aa']:.2f} %, kappa {report['kappa']:.2f} %"
 

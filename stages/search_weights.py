@@ -1,7 +1,7 @@
 """search_weights: the ensemble's weights, searched on the validation part or taken as given."""
 
 from erkt.data.images import open_parts
-from erkt.ensemble import weighting
+from erkt.ensemble.search import search
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import write_json
 from erkt.networks import logits
@@ -16,9 +16,9 @@ def main(job: Job) -> str:
     settings, names = job.settings("ensemble", Ensemble), list(job.value("teachers"))
     (val,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "val"))
     scores = logits.load_teachers(paths.all_logits("val", job.seed), paths.teachers(job.seed), names, val)
-    sweep = weighting.choose(scores, val.labels, settings)
+    sweep = search(scores, val.labels, settings)
     write_json(paths.ensemble(job.seed), {"weights": sweep.weights, "space": settings.space})
-    write_csv(paths.sweep(job.seed), weighting.rows(sweep, names))
+    write_csv(paths.sweep(job.seed), sweep.rows())
     job.run.artifact(paths.sweep(job.seed))
     job.note({"weights": sweep.weights})
     return ", ".join(f"{name} {weight:g}" for name, weight in sweep.weights.items())

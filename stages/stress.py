@@ -23,7 +23,7 @@ def main(job: Job) -> str:
         {name: models.load_folder(folder, images.classes) for name, folder in folders.items()},
         weights=weights,
         space=space,
-        images=images.subset(predicted.first_of_each(len(images.classes), settings.images_per_class)),
+        images=images.subset(predicted.first_of_each(settings.images_per_class)),
         seed=job.seed,
         batch_size=job.runtime.inference_batch,
         device=choose(job.runtime),

@@ -11,6 +11,7 @@ by --params, that is: side 256, filter bicubic, non_square squash, undecodable r
 """
 
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def run(options: Namespace) -> int:
     settings = _settings(options.params)
     names = ("train", "val", "test") if options.splits else ()
     parts = {part: read_list(options.splits / f"{part}.txt") for part in names}
-    with Progress(None, label="check", unit="images") as progress:
+    with closing(Progress(None, label="check", unit="images")) as progress:
         facts = inspect(options.path, settings, parts, lambda done, _: progress.update(done))
     unfit = problems(facts)
     if options.json:

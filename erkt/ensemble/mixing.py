@@ -20,8 +20,8 @@ def mix(logits: Tensor, weights: Sequence[float], space: Space) -> Tensor:
     Args:
         logits: (T, B, C), one slice a teacher.
         weights: one for each teacher, 0 or more, summing to 1 within 1e-6.
-        space: ``logits`` for the weighted sum; ``probs`` for the log of the weighted mean of softmax, a log because
-            whoever takes the score as logits applies a softmax to it.
+        space: ``logits`` for the weighted sum; ``probs`` for the log of the weighted mean of softmax, a log
+            because whoever takes the score as logits applies a softmax to it.
 
     Raises:
         ErktError: the weights do not fit the teachers, or do not form a weighted mean.

@@ -7,9 +7,9 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from erkt.data.images import Subset
-from erkt.data.pixels import to_unit
 from erkt.networks.feature_maps import maps, pooled
-from erkt.networks.models import Classifier
+from erkt.networks.inference import image_batches, outputs
+from erkt.networks.models import Classifier, put_on
 
 Features = NDArray[np.float32]
 
@@ -18,14 +18,9 @@ NEIGHBOURS = 10
 
 def features(model: Classifier, subset: Subset, batch_size: int, device: torch.device) -> Features:
     """Return what the last layer sees of each image, (N, D)."""
-    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's own stub
-    found = []
-    with torch.inference_mode():  # not around ``to``: a network moved in this mode can have no gradients
-        for start in range(0, len(subset), batch_size):
-            positions = np.arange(start, min(start + batch_size, len(subset)))
-            images = to_unit(torch.from_numpy(subset.pixels(positions)).to(device))
-            found.append(pooled(model, maps(model, images)).float().cpu().numpy())
-    return np.concatenate(found)
+    put_on(model, device).eval()
+    batches = image_batches(subset, batch_size, device)
+    return np.concatenate(list(outputs(lambda images: pooled(model, maps(model, images)), batches)))
 
 
 def flat_map(points: Features, seed: int) -> Features:

@@ -16,10 +16,10 @@ Heat = NDArray[np.float32]
 
 
 def heat(model: Classifier, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Heat:
-    """Return the heat (B, H, W) in [0, 1] of ``model`` for the classes ``labels`` (B,) on images (B, 3, H, W).
+    """Return the heat (B, H, W) in [0, 1] for the classes ``labels`` (B,) on images (B, 3, H, W).
 
-    It is taken at the last maps of activations, resized to the image; each image's is scaled by its own range.
-    A network without such maps, as a transformer, has no heat: NaN.
+    It is taken at the last maps of activations, resized to the image; each image's is scaled by its own
+    range. A network without such maps, as a transformer, has no heat: NaN.
     """
     tapped = Tapped(model.eval())
     images = to_unit(torch.from_numpy(pixels).to(model.mean.device))

@@ -7,9 +7,10 @@ from erkt.errors import ErktError
 
 
 def read_literature(path: Path, dataset: str, train_percent: float) -> list[dict[str, str]]:
-    """Return the rows for a dataset and training ratio: ``method``, ``reference``, ``parameters_m``, ``oa``, ``std``.
+    """Return the rows for a dataset and training ratio, as text.
 
-    All as text: parameters may be a bound (``>12.0``) or missing. Raises ErktError if ``path`` is not readable.
+    With ``method``, ``reference``, ``parameters_m`` (may be a bound, ``>12.0``, or empty), ``oa``, ``std``.
+    Raises ErktError if ``path`` is not readable.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

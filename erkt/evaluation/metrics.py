@@ -1,7 +1,7 @@
-"""How good a classifier's scores are: accuracies, kappa, calibration, and per-class figures.
+"""How good a classifier's scores are: accuracies, kappa, calibration, and figures per class.
 
-Percent everywhere except the likelihood, which is in nats. Everything is float64 and takes stored logits of any
-float type. Deliberately absent: a choice between models; that is ``erkt.ensemble.search``, on validation data.
+Percent everywhere except the likelihood, which is in nats. Nothing here chooses between models: that is
+``erkt.ensemble.search``, on validation data.
 """
 
 from collections.abc import Sequence
@@ -9,114 +9,46 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from erkt.errors import ErktError
 from erkt.networks.logits import Floats, Integers, check_logits
+
+Shares = NDArray[np.float64]
 
 BINS = 15
 """Bins of the calibration error: the usual number since Guo et al., 2017."""
 
 
-def log_softmax(logits: Floats) -> NDArray[np.float64]:
-    """Return the log of the softmax over the last axis, finite for any finite logits."""
-    shifted = logits.astype(np.float64)
-    shifted = shifted - shifted.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
-def softmax(logits: Floats) -> NDArray[np.float64]:
-    """Return the softmax over the last axis; it sums to 1."""
-    return np.exp(log_softmax(logits))
-
-
-def confusion_matrix(labels: Integers, predictions: Integers, classes: int) -> NDArray[np.int64]:
-    """Return counts (classes, classes): row = label, column = prediction.
-
-    Args:
-        labels: (N,), in [0, classes).
-        predictions: (N,), in [0, classes).
-        classes: the number of classes.
-
-    Raises:
-        ErktError: there is no sample, the lengths differ, or a class is out of range.
-    """
-    if len(labels) != len(predictions) or not len(labels):
-        raise ErktError(
-            f"metrics: {len(labels)} labels and {len(predictions)} predictions, expected as many, not 0"
-        )
-    for name, values in (("label", labels), ("prediction", predictions)):
-        if values.min() < 0 or values.max() >= classes:
-            raise ErktError(f"metrics: a {name} lies outside the {classes} classes")
-    cells = labels.astype(np.int64) * classes + predictions
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
-
-
-def overall_accuracy(matrix: NDArray[np.int64]) -> float:
-    """Return OA (eq. 13) in percent from a confusion matrix."""
-    return 100.0 * int(matrix.trace()) / int(matrix.sum())
-
-
-def average_accuracy(matrix: NDArray[np.int64]) -> float:
-    """Return AA in percent: the mean recall over the classes that occur in the labels."""
-    support = matrix.sum(axis=1)
-    present = support > 0
-    return 100.0 * float((matrix.diagonal()[present] / support[present]).mean())
-
-
-def cohen_kappa(matrix: NDArray[np.int64]) -> float:
-    """Return Cohen's kappa in percent; 0, no better than chance, where labels and predictions are one class.
-
-    J. Cohen, "A Coefficient of Agreement for Nominal Scales", 1960, unweighted.
-    """
-    count, hits = int(matrix.sum()), int(matrix.trace())
-    chance = int((matrix.sum(axis=0) * matrix.sum(axis=1)).sum())  # times count**2: integers, so exact
-    return 100.0 * (count * hits - chance) / (count**2 - chance) if count**2 != chance else 0.0
-
-
-def precision_recall_f1(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return precision, recall and F1 of each class in percent, (3, classes).
-
-    A class that is never predicted has precision 0, one without a sample recall 0, and F1 is then 0 too.
-    """
-    hits, predicted, support = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
-    rates = [hits / np.maximum(predicted, 1), hits / np.maximum(support, 1)]
-    rates.append(2 * hits / np.maximum(predicted + support, 1))
-    return 100.0 * np.stack(rates)
-
-
-def expected_calibration_error(probabilities: Floats, labels: Integers) -> float:
-    """Return ECE in percent: the mean gap between confidence and accuracy over 15 bins of equal width.
-
-    C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: bin m holds confidences in
-    ((m - 1) / 15, m / 15], and counts by its share of samples.
-
-    Args:
-        probabilities: (N, C), rows summing to 1.
-        labels: (N,).
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=BINS)
-    return 100.0 * float(np.abs(gaps).sum()) / len(labels)
-
-
-def negative_log_likelihood(logits: Floats, labels: Integers) -> float:
-    """Return the mean of -log softmax(logits) at the labels, in nats; logits (N, C), labels (N,)."""
-    return -float(log_softmax(logits)[np.arange(len(labels)), labels].mean())
+def softmax(logits: Floats) -> Shares:
+    """Return the softmax over the last axis in float64, whatever float type the logits have."""
+    return np.asarray(special.softmax(logits.astype(np.float64), axis=-1))
 
 
 def agreement(first: Integers, second: Integers) -> float:
-    """Return the percentage of samples on which two predictions (N,) agree, right or wrong.
+    """Return on how many of N samples, 1 or more, labels or predictions (N,) are equal, in percent."""
+    return 100 * int(np.count_nonzero(first == second)) / len(first)
 
-    Raises:
-        ErktError: there is no sample, or the lengths differ.
+
+def calibration(confidence: Shares, right: NDArray[np.bool_]) -> tuple[Shares, Shares, Shares]:
+    """Return for each of the 15 bins its share of samples, mean confidence and accuracy, in [0, 1].
+
+    C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: bin m holds confidences in
+    ((m - 1) / 15, m / 15]; an empty one has zeros. ``confidence`` (N,) in [0, 1], ``right`` (N,).
     """
-    if len(first) != len(second) or not len(first):
-        raise ErktError(
-            f"metrics: predictions of {len(first)} and {len(second)} samples, expected as many, not 0"
-        )
-    return 100.0 * float((first == second).mean())
+    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    sure, good = (
+        np.bincount(bins, weights=values, minlength=BINS) / np.maximum(counts, 1)
+        for values in (confidence, right)
+    )
+    return counts / len(confidence), sure, good
+
+
+def calibration_error(confidence: Shares, right: NDArray[np.bool_]) -> float:
+    """Return ECE in percent: the mean gap of confidence and accuracy over the bins of ``calibration``."""
+    share, sure, good = calibration(confidence, right)
+    return 100 * float((share * np.abs(good - sure)).sum())
 
 
 def report(logits: Floats, labels: Integers, classes: Sequence[str]) -> dict[str, Any]:
@@ -128,26 +60,43 @@ def report(logits: Floats, labels: Integers, classes: Sequence[str]) -> dict[str
         classes: C names, in the order of the columns.
 
     Returns:
-        ``oa``, ``aa``, ``kappa``, ``ece`` in percent, ``nll`` in nats, and ``per_class`` with ``precision``,
-        ``recall``, ``f1`` in percent and ``support``, the number of samples, for each name.
+        ``oa``; ``aa``, the mean recall of the classes that occur; Cohen's ``kappa``, 0 where all labels and
+        predictions are one class; ``ece``; ``nll``, the mean of -log softmax at the labels; and ``per_class``
+        by name: ``precision``, ``recall``, ``f1``, 0 where undefined, and ``support``, the number of samples.
 
     Raises:
         ErktError: shapes, labels or names do not fit, or a logit is not finite.
     """
+    # Its import takes a second, which stages that only need a softmax are spared.
+    from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+
     check_logits(logits, labels, "metrics")
     if len(classes) != logits.shape[1]:
         raise ErktError(f"metrics: {len(classes)} class names for {logits.shape[1]} columns of logits")
-    matrix = confusion_matrix(labels, logits.argmax(axis=1), len(classes))
-    figures = precision_recall_f1(matrix).T.tolist()
-    support = matrix.sum(axis=1).tolist()
+    predictions, probabilities = logits.argmax(axis=1), softmax(logits)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predictions, labels=range(len(classes)), zero_division=0
+    )
+    one_class = len(np.union1d(labels, predictions)) == 1
+    likelihoods = special.log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels]
     return {
-        "oa": overall_accuracy(matrix),
-        "aa": average_accuracy(matrix),
-        "kappa": cohen_kappa(matrix),
-        "ece": expected_calibration_error(softmax(logits), labels),
-        "nll": negative_log_likelihood(logits, labels),
+        "oa": agreement(labels, predictions),
+        "aa": 100 * float(recall[support > 0].mean()),
+        "kappa": 0.0 if one_class else 100 * float(cohen_kappa_score(labels, predictions)),
+        "ece": calibration_error(probabilities.max(axis=1), predictions == labels),
+        "nll": -float(likelihoods.mean()),
         "per_class": {
-            name: {"precision": precision, "recall": recall, "f1": f1, "support": count}
-            for name, (precision, recall, f1), count in zip(classes, figures, support, strict=True)
+            name: {
+                "precision": 100 * float(precision[place]),
+                "recall": 100 * float(recall[place]),
+                "f1": 100 * float(f1[place]),
+                "support": int(support[place]),
+            }
+            for place, name in enumerate(classes)
         },
     }
+
+
+def headline(report: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of a report that stand for the whole: all but ``per_class``."""
+    return {name: figure for name, figure in report.items() if name != "per_class"}

@@ -12,8 +12,8 @@ def in_turns(
 ) -> dict[str, list[float]]:
     """Return the seconds of each call in each of ``rounds``, after one round that does not count.
 
-    Every round calls all of them, each time beginning with another, so that what slows the machine for a while
-    slows all alike.
+    Every round calls all of them, each time beginning with another, so that what slows the machine for a
+    while slows all alike.
     """
     names = list(calls)
     seconds: dict[str, list[float]] = {name: [] for name in calls}

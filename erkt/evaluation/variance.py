@@ -1,8 +1,8 @@
 """How much the teachers vary, and how far the student is from them: the paper's Figure 1, measured.
 
-The paper argues that logits which vary over the training images make the student deviate from its teacher, and that
-the variance-suppression module lessens both. Each is measured on the views that the student learned from, for
-scores as they are (logits, less their mean over the classes, which says nothing) and for probabilities.
+The paper argues that logits which vary over the training images make the student deviate from its teacher,
+and that the variance-suppression module lessens both. Each is measured on the views that the student learned
+from, for logits (less their mean over the classes, which says nothing) and for probabilities.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from erkt.evaluation.metrics import agreement, softmax
-from erkt.networks.models import Classifier
+from erkt.networks.models import Classifier, put_on
 from erkt.teachers.teach import Teach
 from erkt.views.batches import ViewBatches
 
+Logits = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 
 @torch.inference_mode()
 def on_views(
     student: Classifier, teach: Teach, data: ViewBatches, views: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[Logits, Logits]:
     """Return the logits (views, N, C) of the student in evaluation mode and of its teachers on ``views``."""
-    student.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub
+    put_on(student, data.device).eval()
     shape = (len(views), len(data.subset), len(student.card.classes))
     own, theirs = np.empty(shape, np.float32), np.empty(shape, np.float32)
     for place, number in enumerate(views):
@@ -37,9 +38,7 @@ def on_views(
     return own, theirs
 
 
-def report(
-    student: NDArray[np.float32], teacher: NDArray[np.float32], labels: NDArray[np.int64]
-) -> dict[str, float | None]:
+def report(student: Logits, teacher: Logits, labels: NDArray[np.int64]) -> dict[str, float | None]:
     """Return how much ``teacher`` varies and how far ``student`` is from it.
 
     Args:
@@ -49,30 +48,23 @@ def report(
 
     Returns:
         For ``logits`` and ``probabilities``, sums over the classes of: ``..._across_views``, the teacher's
-        variance over views (n - 1; None for one view), mean over images; ``..._within_class``, its variance over
-        images and views of a class (n), mean over the classes that occur; ``..._distance``, the squared distance
-        of student and teacher, mean over images and views. ``agreement`` is the percentage on which both choose
-        one class.
+        variance over views (n - 1; None for one view), mean over images; ``..._within_class``, its variance
+        over images and views of a class (n), mean over the classes that occur; ``..._distance``, the squared
+        distance of student and teacher, mean over images and views. ``agreement`` is the percentage on which
+        both choose one class.
     """
     found: dict[str, float | None] = {}
     for name, of in (("logits", _centred), ("probabilities", softmax)):
         own, theirs = of(student), of(teacher)
-        found[f"{name}_across_views"] = _across_views(theirs)
-        found[f"{name}_within_class"] = _within_class(theirs, labels)
+        across = theirs.var(axis=0, ddof=1).sum(axis=1).mean() if len(theirs) > 1 else None
+        within = [theirs[:, labels == label].var(axis=(0, 1)).sum() for label in np.unique(labels)]
+        found[f"{name}_across_views"] = None if across is None else float(across)
+        found[f"{name}_within_class"] = float(np.mean(within))
         found[f"{name}_distance"] = float(((own - theirs) ** 2).sum(axis=2).mean())
     chosen = [scores.argmax(axis=2).ravel() for scores in (student, teacher)]
     return found | {"agreement": agreement(*chosen)}
 
 
-def _centred(logits: NDArray[np.float32]) -> Scores:
+def _centred(logits: Logits) -> Scores:
     scores = logits.astype(np.float64)
     return np.asarray(scores - scores.mean(axis=2, keepdims=True))
-
-
-def _across_views(scores: Scores) -> float | None:
-    return float(scores.var(axis=0, ddof=1).sum(axis=1).mean()) if len(scores) > 1 else None
-
-
-def _within_class(scores: Scores, labels: NDArray[np.int64]) -> float:
-    classes = np.unique(labels)
-    return float(np.mean([scores[:, labels == label].var(axis=(0, 1)).sum() for label in classes]))

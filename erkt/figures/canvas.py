@@ -1,6 +1,9 @@
-"""What all pictures share: a file that is the same for the same content, and pictures of scenes in a grid."""
+"""What all pictures share: a file that is the same for the same content, images in a grid, and lists."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +13,17 @@ from numpy.typing import NDArray
 from erkt.files.replace import replace_whole
 
 DPI = 120
-STUDENT, ENSEMBLE = "#1f5fa8", "#c8641b"
+COLORS = {"student": "#1f5fa8", "ensemble": "#c8641b"}
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write ``figure`` as a PNG to ``path``, without the date and versions that would change its hash."""
+@contextmanager
+def page(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """Yield a figure of so many inches; what the block draws becomes the PNG at ``path``.
+
+    The date and versions that would change its hash are left out.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    yield figure
     with replace_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
 
@@ -31,6 +40,13 @@ def show(
         axes.set_title(title, fontsize=size, pad=2, color="#b00020" if wrong else "black")
 
 
+def listing(axes: Axes, title: str, lines: Sequence[str]) -> None:
+    """Write ``lines`` under ``title``, without axes."""
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=8, loc="left")
+    axes.text(0, 1, "\n".join(lines) or "none", va="top", fontsize=7, family="monospace")
+
+
 def plain(name: str) -> str:
     """Return a class's name as words, shortened to fit under a small picture."""
     words = name.replace("_", " ")
@@ -38,14 +54,13 @@ def plain(name: str) -> str:
 
 
 def rows_of(count: int, columns: int) -> int:
-    """Return how many rows of ``columns`` hold ``count`` pictures."""
-    return -(-count // columns)
+    """Return how many rows of ``columns`` hold ``count`` pictures, at least one."""
+    return max(-(-count // columns), 1)
 
 
-def grid(figure: Figure, rows: int, columns: int) -> list[list[Axes]]:
-    """Return the axes of a grid, rows of them, hidden until something is shown in them."""
-    axes = figure.subplots(rows, columns, squeeze=False).tolist()
-    for row in axes:
-        for one in row:
-            one.set_axis_off()
-    return list(axes)
+def grid(figure: Figure, rows: int, columns: int) -> Any:  # noqa: ANN401  # an array of axes has no type
+    """Return the axes of a grid, an array (rows, columns), hidden until something is shown in them."""
+    axes: Any = figure.subplots(rows, columns, squeeze=False)
+    for one in axes.flat:
+        one.set_axis_off()
+    return axes

@@ -1,27 +1,22 @@
-"""What student and ensemble look at on the most confused classes, right and wrong side by side (Figure 10)."""
+"""What student and ensemble look at on the hardest classes, right and wrong side by side (Figure 10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from erkt.figures.canvas import grid, plain, save, show
+from erkt.figures.canvas import grid, page, plain, show
 
 
 @dataclass(frozen=True)
 class Look:
-    """An image (3, H, W) uint8 with its true class, what student and ensemble say, and their heat (H, W)."""
+    """An image (3, H, W) uint8, its true class, and what each network says and looks at, a heat (H, W)."""
 
     image: NDArray[np.uint8]
     true: str
-    student: str
-    ensemble: str
-    student_heat: NDArray[np.float32]
-    ensemble_heat: NDArray[np.float32]
+    networks: dict[str, tuple[str, NDArray[np.float32]]]
 
 
 def heat_figure(path: Path, rows: Sequence[tuple[Look | None, Look | None]]) -> None:
@@ -29,21 +24,17 @@ def heat_figure(path: Path, rows: Sequence[tuple[Look | None, Look | None]]) -> 
 
     Beside each image the heat of the student and of the ensemble, each for the class that it says itself.
     """
-    figure = Figure(figsize=(7.4, 1.45 * max(len(rows), 1) + 0.3), layout="constrained")
-    cells = grid(figure, max(len(rows), 1), 6)
-    for line, pair in zip(cells, rows, strict=False):
-        for start, look in zip((0, 3), pair, strict=True):
-            if look is not None:
-                _draw(line[start : start + 3], look)
-    figure.suptitle("image, student, ensemble: where the student is right, and where it is wrong", fontsize=8)
-    save(figure, path)
-
-
-def _draw(line: Sequence[Axes], look: Look) -> None:
-    said = {"student": look.student, "ensemble": look.ensemble}
-    show(line[0], look.image, f"true: {plain(look.true)}", size=5.5)
-    for axes, (name, answer), heat in zip(
-        line[1:], said.items(), (look.student_heat, look.ensemble_heat), strict=True
-    ):
-        show(axes, look.image, f"{name}: {plain(answer)}", size=5.5, wrong=answer != look.true)
-        axes.imshow(heat, cmap="jet", vmin=0, vmax=1, alpha=0.45)
+    lines = max(len(rows), 1)
+    with page(path, 7.4, 1.45 * lines + 0.3) as figure:
+        cells = grid(figure, lines, 6)
+        for row, looks in enumerate(rows):
+            for start, look in zip((0, 3), looks, strict=True):
+                if look is None:
+                    continue
+                show(cells[row, start], look.image, f"true: {plain(look.true)}", size=5.5)
+                for column, (name, (answer, heat)) in enumerate(look.networks.items(), start + 1):
+                    title, wrong = f"{name}: {plain(answer)}", answer != look.true
+                    show(cells[row, column], look.image, title, size=5.5, wrong=wrong)
+                    cells[row, column].imshow(heat, cmap="jet", vmin=0, vmax=1, alpha=0.45)
+        words = "image, student, ensemble: where the student is right, and where it is wrong"
+        figure.suptitle(words, fontsize=8)

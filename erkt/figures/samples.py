@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from erkt.figures.canvas import grid, plain, rows_of, save
+from erkt.figures.canvas import grid, page, plain, rows_of
 
 Pictures = Sequence[NDArray[np.uint8]]
 
@@ -20,22 +19,19 @@ def samples_figure(path: Path, classes: Mapping[str, Pictures]) -> None:
     """Draw the images (3, H, W) of each class in a strip under its name, three strips a row."""
     width = max(len(pictures) for pictures in classes.values())
     lines = rows_of(len(classes), _BESIDE)
-    figure = Figure(figsize=(_BESIDE * (0.75 * width + 0.15), 0.95 * lines), layout="constrained")
-    cells = [axes for row in grid(figure, lines, _BESIDE) for axes in row]
-    for axes, (name, pictures) in zip(cells, classes.items(), strict=False):
-        _strip(axes, plain(name), pictures, width)
-    save(figure, path)
+    with page(path, _BESIDE * (0.75 * width + 0.15), 0.95 * lines) as figure:
+        for axes, (name, pictures) in zip(grid(figure, lines, _BESIDE).flat, classes.items(), strict=False):
+            _strip(axes, plain(name), pictures, width)
 
 
-def pairs_figure(path: Path, pairs: Sequence[tuple[str, Pictures, str, Pictures]]) -> None:
+def pairs_figure(path: Path, pairs: Sequence[tuple[str, str]], classes: Mapping[str, Pictures]) -> None:
     """Draw a row a pair: images of the true class, and of the class that it is taken for."""
-    width = max((max(len(one), len(other)) for _, one, _, other in pairs), default=1)
-    figure = Figure(figsize=(1.5 * width + 0.4, 1.0 * max(len(pairs), 1) + 0.2), layout="constrained")
-    cells = grid(figure, max(len(pairs), 1), 2)
-    for line, (true, one, taken, other) in zip(cells, pairs, strict=False):
-        _strip(line[0], plain(true), one, width)
-        _strip(line[1], f"taken for {plain(taken)}", other, width)
-    save(figure, path)
+    width = max((len(classes[name]) for pair in pairs for name in pair), default=1)
+    lines = max(len(pairs), 1)
+    with page(path, 1.5 * width + 0.4, lines + 0.2) as figure:
+        for (left, right), (true, taken) in zip(grid(figure, lines, 2), pairs, strict=False):
+            _strip(left, plain(true), classes[true], width)
+            _strip(right, f"taken for {plain(taken)}", classes[taken], width)
 
 
 def _strip(axes: Axes, title: str, pictures: Pictures, width: int) -> None:

@@ -1,13 +1,12 @@
-"""A page of one batch of a view: each image before and after the variance-suppression module, its draws named."""
+"""A page of one batch of a view: each image before and after its transformation, with its draws named."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from erkt.figures.canvas import grid, plain, rows_of, save, show
+from erkt.figures.canvas import grid, page, plain, rows_of, show
 from erkt.views.draws import Draws
 
 _BESIDE = 3
@@ -26,17 +25,14 @@ def views_figure(
 
     ``rows`` are their B rows of draws; ``partners`` the classes of those whose pixels CutMix put in.
     """
-    count, side = len(before), before.shape[-1]
-    lines = rows_of(count, _BESIDE)
-    figure = Figure(figsize=(_BESIDE * 3.6, 1.5 * lines), layout="constrained")
-    cells = grid(figure, lines, 3 * _BESIDE)
-    for place in range(count):
-        image, view, words = cells[place // _BESIDE][3 * (place % _BESIDE) :][:3]
-        show(image, before[place], plain(classes[place]))
-        show(view, after[place])
-        text = "\n".join(named_draws(rows.rows(np.array([place])), side, partners[place]))
-        words.text(0, 0.98, text, va="top", fontsize=5.6, transform=words.transAxes)
-    save(figure, path)
+    lines = rows_of(len(before), _BESIDE)
+    with page(path, _BESIDE * 3.6, 1.5 * lines) as figure:
+        cells = grid(figure, lines, 3 * _BESIDE).reshape(-1, 3)
+        for place, (image, view, words) in enumerate(cells[: len(before)]):
+            show(image, before[place], plain(classes[place]))
+            show(view, after[place])
+            named = named_draws(rows.rows(np.array([place])), before.shape[-1], partners[place])
+            words.text(0, 0.98, "\n".join(named), va="top", fontsize=5.6, transform=words.transAxes)
 
 
 def named_draws(row: Draws, side: int, partner: str) -> list[str]:

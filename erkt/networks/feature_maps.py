@@ -1,4 +1,4 @@
-"""A classifier in two parts, at its last maps of activations: what timm's convolutional networks have in common."""
+"""A classifier in two parts, cut at its last maps of activations, as timm's convolutional networks allow."""
 
 import torch
 from torch import Tensor, nn

@@ -1,14 +1,15 @@
 """Prediction: the images as they are, through one network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from erkt.data.images import Subset
 from erkt.data.pixels import to_unit
-from erkt.networks.models import Classifier
+from erkt.networks.models import Classifier, put_on
 
 
 def validation(
@@ -25,13 +26,33 @@ def validation(
     return check
 
 
-@torch.inference_mode()
 def predict(model: Classifier, subset: Subset, batch_size: int, device: torch.device) -> NDArray[np.float32]:
     """Return the logits (N, C), float32, of the images of ``subset`` as they are, in its order."""
-    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's own stub
-    logits = np.empty((len(subset), len(model.card.classes)), np.float32)
+    put_on(model, device).eval()
+    nothing = np.empty((0, len(model.card.classes)), np.float32)
+    return np.concatenate([nothing, *outputs(model, image_batches(subset, batch_size, device))])
+
+
+def image_batches(
+    subset: Subset,
+    batch_size: int,
+    device: torch.device,
+    change: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+) -> Iterator[Tensor]:
+    """Yield the images of ``subset`` in its order, (B, 3, H, W), float32 in [0, 1], laid out channels last.
+
+    ``change`` maps their pixels to others, both uint8 (B, 3, H, W).
+    """
     for start in range(0, len(subset), batch_size):
-        positions = np.arange(start, min(start + batch_size, len(subset)))
-        images = to_unit(torch.from_numpy(subset.pixels(positions)).to(device))
-        logits[positions] = model(images.contiguous(memory_format=torch.channels_last)).float().cpu().numpy()
-    return logits
+        positions = range(start, min(start + batch_size, len(subset)))
+        pixels = torch.from_numpy(subset.pixels(positions)).to(device)
+        yield to_unit(change(pixels)).contiguous(memory_format=torch.channels_last)
+
+
+def outputs(call: Callable[[Tensor], Tensor], batches: Iterator[Tensor]) -> Iterator[NDArray[np.float32]]:
+    """Yield what ``call`` makes of each batch, on the CPU in float32, without gradients."""
+    for images in batches:
+        # Around the calls alone: a network moved to a device in this mode could have no gradients later.
+        with torch.inference_mode():
+            output = call(images)
+        yield output.float().cpu().numpy()

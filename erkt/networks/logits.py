@@ -26,10 +26,9 @@ def save(path: Path, logits: NDArray[np.float32], *, network: Sha256, part: Part
 
     ``network`` is the sha256 of the weights file that gave them.
     """
-    about = {"network": network, "images": part.list_sha256, "classes": list(part.classes)}
     with replace_whole(path) as temporary:
         # One entry: safetensors writes several in an order that differs from run to run.
-        metadata = {"about": json.dumps(about, ensure_ascii=False)}
+        metadata = {"about": json.dumps(_about(network, part), ensure_ascii=False)}
         try:
             save_file({"logits": np.ascontiguousarray(logits)}, temporary, metadata=metadata)
         except SafetensorError as error:
@@ -66,14 +65,9 @@ def load(path: Path, *, network: Sha256, part: Part) -> NDArray[np.float32]:
         raise ErktError(
             f"{path}: cannot be read as logits ({error}); rerun the stage that makes it"
         ) from None
-    if about.get("network") != network:
-        raise ErktError(f"{path}: these logits belong to another teacher; rerun the stage that makes them")
-    if about.get("images") != part.list_sha256:
-        raise ErktError(
-            f"{path}: these logits belong to another list of images; rerun the stage that makes it"
-        )
-    if about["classes"] != list(part.classes):
-        raise ErktError(f"{path}: these logits belong to other classes; rerun the stage that makes it")
+    for name, value in _about(network, part).items():
+        if about.get(name) != value:
+            raise ErktError(f"{path}: not the logits of this run's {name}; rerun the stage that makes it")
     return logits
 
 
@@ -88,3 +82,8 @@ def check_logits(logits: Floats, labels: Integers, what: str) -> None:
         raise ErktError(f"{what}: the logits hold NaN or infinity")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise ErktError(f"{what}: a label lies outside the {logits.shape[1]} classes of the logits")
+
+
+def _about(network: Sha256, part: Part) -> dict[str, Any]:
+    """Return what a file of logits says of itself; where it says otherwise, the error names the key."""
+    return {"network": network, "images": part.list_sha256, "classes": list(part.classes)}

@@ -1,6 +1,7 @@
 """What a network costs: multiply-accumulates of one forward pass, counted on shapes alone.
 
-The paper's "FLOPs (G)" (Table 8) are these: EfficientNet-B0 has 0.39 G at 224 px, and twice as many operations.
+The paper's "FLOPs (G)" (Table 8) are these: EfficientNet-B0 has 0.39 G at 224 px, and twice as many
+operations.
 """
 
 from functools import cache

@@ -16,9 +16,9 @@ from erkt.networks.models import Classifier
 def to_onnx(model: Classifier, path: Path) -> None:
     """Write ``model`` to ``path``: ``images`` float32 (B, 3, S, S) in [0, 1] to ``logits`` (B, C), for any B.
 
-    The card (classes in order, side, architecture) goes along as metadata ``card``, in JSON. The model is put into
-    evaluation mode. Raises ErktError if the packages that exporting needs are not installed, or torch cannot export
-    this architecture.
+    The card (classes in order, side, architecture) goes along as metadata ``card``, in JSON. The model is put
+    into evaluation mode. Raises ErktError if the packages that exporting needs are not installed, or torch
+    cannot export this architecture.
     """
     if None in (find_spec("onnx"), find_spec("onnxscript")):
         raise ErktError("exporting needs onnx and onnxscript; run: pip install '.[onnx]'")

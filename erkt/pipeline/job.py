@@ -96,7 +96,7 @@ class Job:
 
         def show(done: int, total: int | None) -> None:
             if unit not in self._shown:
-                self._shown[unit] = Progress(total, unit=unit, label=self.name)
+                self._shown[unit] = Progress(total, unit=unit, label=self.name, done=done)
             self._shown[unit].update(done)
 
         return show

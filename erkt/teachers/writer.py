@@ -17,7 +17,7 @@ from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import write_sealed
 from erkt.files.replace import replace_whole
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
-from erkt.networks.models import Card
+from erkt.networks.models import Card, put_on
 from erkt.teachers.manifest import Origin, probe
 from erkt.views.batches import ViewBatches
 from erkt.views.view import View
@@ -78,7 +78,7 @@ def block_logits(
 ) -> NDArray[np.float16]:
     """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
     if isinstance(teacher, nn.Module):
-        teacher.to(data.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        put_on(teacher, data.device).eval()
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
     done_views, done_samples = 0, 0
     kept = checkpoints.restore()

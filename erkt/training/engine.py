@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
-from erkt.networks.models import Classifier
+from erkt.networks.models import Classifier, put_on
 from erkt.networks.recompute import statistics_kept
 from erkt.params.economy import OFF, Economy
 from erkt.params.recipe import Recipe
@@ -91,7 +91,7 @@ def fit(
     Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
     with weights that are not: the last one kept is good.
     """
-    model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
+    put_on(model, data.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

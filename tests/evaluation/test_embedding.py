@@ -14,16 +14,11 @@ def test_neighbours_are_the_ten_nearest_others() -> None:
     distance = pairwise_distances(points)
     np.fill_diagonal(distance, np.inf)
     near = distance.argsort(axis=1)[:, :10]
-    shares = overlaps(points, labels, 3)
+    shares = overlaps(points, labels, 4)
     for one in range(3):
         for other in range(3):
             assert np.isclose(shares[one, other], (labels[near[labels == one]] == other).mean())
-
-
-def test_classes_apart_do_not_overlap_and_a_class_without_points_has_no_neighbours() -> None:
-    points = np.concatenate([RNG.normal(size=(20, 4)), 100 + RNG.normal(size=(20, 4))]).astype(np.float32)
-    shares = overlaps(points, np.repeat([0, 2], 20), 3)
-    np.testing.assert_array_equal(shares, [[1, 0, 0], [0, 0, 0], [0, 0, 1]])
+    assert not shares[3].any(), "a class without points has no neighbours"
 
 
 def test_a_map_is_the_same_for_a_seed_and_keeps_far_classes_apart() -> None:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from erkt.data.images import Subset
 from erkt.evaluation import against_ensemble
 from erkt.evaluation.summary import spread, summarize, table
 
@@ -38,29 +37,12 @@ def test_a_summary_gathers_the_seeds() -> None:
 
 def test_student_and_ensemble_are_compared_image_by_image() -> None:
     labels = np.array([0, 0, 1, 1])
-    student = np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0], [0.0, 1.0]])
-    ensemble = np.array([[2.0, 0.0], [2.0, 1.0], [0.0, 3.0], [4.0, 1.0]])
+    student, ensemble = np.eye(2)[[0, 1, 1, 1]], np.eye(2)[[0, 0, 1, 1]]
     compared = against_ensemble.compare(student, ensemble, labels, ["a", "b"])
-    assert compared["student"]["oa"] == 75
-    assert compared["ensemble"]["oa"] == 75
-    assert compared["gap"] == 0
-    assert compared["agreement"] == 50
-    assert compared["confusion"] == [[1, 1], [0, 2]]
-    keys = ("a/1", "a/2", "b/1", "b/2")
-    test = Subset(np.arange(4), labels, keys, ("a", "b"), np.zeros((4, 3, 8, 8), np.uint8))
-    rows = against_ensemble.predictions(test, student=student, teacher=ensemble)
-    assert [(row["actual"], row["student"], row["ensemble"]) for row in rows] == [
-        ("a", "a", "a"),
-        ("a", "b", "a"),
-        ("b", "b", "b"),
-        ("b", "b", "a"),
-    ]
-    assert rows[0]["student_confidence"] == pytest.approx(np.e**2 / (np.e**2 + 1))
-    table_rows = against_ensemble.per_class(compared)
-    assert table_rows[0]["student_recall"] == 50
-    assert table_rows[1]["ensemble_precision"] == 100
-
-
-def test_the_gap_is_what_the_student_lacks() -> None:
-    right = np.eye(2)
-    assert against_ensemble.compare(right[::-1], right, np.array([0, 1]), ["a", "b"])["gap"] == 100
+    assert (compared["gap"], compared["agreement"]) == (25, 75)
+    rows = against_ensemble.headlines(compared, 5, {"one": 1.0})
+    assert [(row["network"], row["oa"]) for row in rows] == [("student", 75), ("ensemble", 100)]
+    assert (rows[0]["parameters"], rows[0]["weights"], rows[1]["weights"]) == (5, None, {"one": 1.0})
+    first, second = against_ensemble.per_class(compared)
+    assert (first["class"], first["student_recall"], first["ensemble_recall"]) == ("a", 50, 100)
+    assert second["student_precision"] == pytest.approx(200 / 3)

@@ -1,91 +1,126 @@
-"""Pictures are drawn from what they are given: same bytes for the same content, for 3 classes and for 50."""
+"""Pictures show all that they are given, for 3 classes and 50, with the same bytes for the same content."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made import batches
-from PIL import Image
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from erkt.data.images import Subset
 from erkt.evaluation.literature import read_literature, size_in_millions
-from erkt.figures.confusion import confusion_figure, hard_classes_figure
-from erkt.figures.embedding import embedding_figure
-from erkt.figures.heat import Look, heat_figure
-from erkt.figures.reliability import reliability_figure
-from erkt.figures.samples import pairs_figure, samples_figure
+from erkt.evaluation.predictions import Predictions
+from erkt.figures import run_figures
+from erkt.figures.canvas import plain
+from erkt.figures.confusion import confused_pairs
+from erkt.figures.embedding import overlapping_pairs
+from erkt.figures.robustness import robustness_figure
 from erkt.figures.tradeoff import tradeoff_figure
-from erkt.figures.views import named_draws, views_figure
+from erkt.figures.views import named_draws
+from erkt.networks import models
+from erkt.params.network import Network, Weights
 
-RNG = np.random.default_rng(0)
-PICTURE = RNG.integers(0, 255, (3, 16, 16)).astype(np.uint8)
-HEAT = RNG.random((16, 16)).astype(np.float32)
+LITERATURE = Path(__file__).parents[2] / "results/literature.csv"
+ALL = {"confusion", "features", "hard_classes", "heat", "pairs", "reliability", "samples", "views"}
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """Return what is written in each figure that is saved from now on."""
+    found: list[set[str]] = []
+    save = Figure.savefig
+
+    def listen(figure: Figure, *arguments: object, **options: object) -> None:
+        save(figure, *arguments, **options)
+        found.append({text.get_text() for text in figure.findobj(Text)})
+
+    monkeypatch.setattr(Figure, "savefig", listen)
+    return found
 
 
 def names(count: int) -> list[str]:
-    return [f"a_rather_long_class_name_{number}" for number in range(count)]
+    return [f"long_name_of_class_{number}" for number in range(count)]
 
 
-def matrix(count: int) -> list[list[int]]:
-    counts = (RNG.random((count, count)) < 3 / count).astype(int) + 40 * np.eye(count, dtype=int)
-    counts[0] = 50 * (np.arange(count) == 0)  # an easy class
-    return counts.tolist()
-
-
-def draw(name: str, path: Path, count: int) -> None:
-    classes = names(count)
+def draw_run(folder: Path, count: int, wrong: int) -> tuple[list[dict], list[dict]]:
+    """Draw all figures of a run with ``count`` classes and ``wrong`` wrong predictions; return the pairs."""
+    classes = tuple(names(count))
     labels = np.arange(4 * count) % count
-    look = Look(PICTURE, classes[0], classes[1], classes[0], HEAT, HEAT)
-    pairs = [{"one": classes[0], "other": classes[1], "percent": 12.0}]
-    right = np.arange(50) % 3 > 0
-    calls = {
-        "confusion": lambda: confusion_figure(path, MATRICES[count], classes),
-        "hard_classes": lambda: hard_classes_figure(path, MATRICES[count], classes),
-        "embedding": lambda: embedding_figure(path, POINTS[: 4 * count], labels, classes, pairs),
-        "heat": lambda: heat_figure(path, [(look, None), (None, look)]),
-        "reliability": lambda: reliability_figure(path, {"student": (CONFIDENCE, right)}),
-        "samples": lambda: samples_figure(path, {name: [PICTURE] * 5 for name in classes}),
-        "pairs": lambda: pairs_figure(path, [(classes[0], [PICTURE] * 5, classes[1], [PICTURE] * 2)]),
-        "tradeoff": lambda: tradeoff_figure(
-            path, {"student": (5.3, 97.2, 0.1), "ensemble": (43, 97.4, None)}, []
-        ),
-    }
-    calls[name]()
+    pixels = np.random.default_rng(0).integers(0, 255, (len(labels), 3, 16, 16)).astype(np.uint8)
+    keys = tuple(map(str, range(len(labels))))
+    images = Subset(np.arange(len(labels)), labels, keys, classes, pixels)
+    said = np.where(np.arange(len(labels)) < wrong, (labels + 1) % count, labels)
+    predicted = Predictions.of(images, student=3 * np.eye(count)[said], ensemble=np.eye(count)[labels])
+    settings = Network("test_resnet", Weights("none", None, None, None), 0.0, 0.0)
+    student, teacher = (models.build(settings, classes, 16, seed, {}) for seed in (0, 1))
 
-
-MATRICES = {count: matrix(count) for count in (3, 50)}
-POINTS = RNG.normal(size=(200, 2)).astype(np.float32)
-CONFIDENCE = RNG.random(50)
-DRAWN = ["confusion", "hard_classes", "embedding", "heat", "reliability", "samples", "pairs", "tradeoff"]
+    confused = run_figures.draw_predictions(folder, predicted)
+    run_figures.draw_samples(folder, images, confused)
+    overlap = run_figures.draw_features(folder, student, images, 0, torch.device("cpu"))
+    teachers, weights = {"one": student, "two": teacher}, {"one": 0.5, "two": 0.5}
+    run_figures.draw_heat(folder, images, predicted, student, teachers, weights)
+    run_figures.draw_views(folder, batches(count=33, batch_size=run_figures.BATCH))
+    return confused, overlap
 
 
 @pytest.mark.parametrize("count", [3, 50])
-@pytest.mark.parametrize("name", DRAWN)
-def test_a_figure_is_a_picture_with_the_same_bytes_each_time(tmp_path: Path, name: str, count: int) -> None:
-    for file in ("one.png", "two.png"):
-        draw(name, tmp_path / file, count)
-    with Image.open(tmp_path / "one.png") as picture:
-        assert len(np.unique(np.asarray(picture))) > 10, "it is blank"
-        assert max(picture.size) < 4000
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+def test_the_figures_of_a_run_show_every_class(tmp_path: Path, words: list[set[str]], count: int) -> None:
+    confused, overlap = draw_run(tmp_path, count, wrong=2)
+    assert {path.stem for path in tmp_path.iterdir()} == ALL
+    assert [pair["images"] for pair in confused] == [1, 1]
+    assert all(0 < pair["percent"] <= 100 for pair in overlap)
+    confusion, hard, reliability, samples, pairs, features, heat, views = words
+    classes, named = names(count), {plain(name) for name in names(count)}
+    assert set(classes) <= confusion
+    assert set(classes[:3]) <= hard
+    assert named <= samples
+    assert named <= features
+    assert {plain(classes[0]), f"taken for {plain(classes[1])}"} <= pairs
+    assert {f"true: {plain(classes[0])}", f"student: {plain(classes[1])}"} <= heat
+    assert {"red", "green", "blue"} <= views
+    assert any(word.startswith("ensemble, ECE") for word in reliability)
 
 
-@pytest.mark.parametrize(
-    "draw_nothing",
-    [
-        lambda path: hard_classes_figure(path, [[5, 0], [0, 5]], ["a", "b"]),
-        lambda path: heat_figure(path, []),
-        lambda path: pairs_figure(path, []),
-    ],
-)
-def test_a_perfect_student_has_its_figures_too(tmp_path: Path, draw_nothing: Callable[[Path], None]) -> None:
-    draw_nothing(tmp_path / "none.png")
-    assert (tmp_path / "none.png").is_file()
+def test_a_perfect_student_has_its_figures_too(tmp_path: Path, words: list[set[str]]) -> None:
+    draw_run(tmp_path, 3, wrong=0)
+    assert {path.stem for path in tmp_path.iterdir()} == ALL
+    assert {"every class has a recall above 98 %", "none"} <= words[1]
 
 
-def test_the_words_beside_a_view_are_its_draws(tmp_path: Path) -> None:
-    data = batches()
-    view = data.view(0)
+def test_the_same_run_has_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        draw_run(tmp_path / name, 3, wrong=2)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_accuracies_are_drawn_of_all_networks(tmp_path: Path, words: list[set[str]]) -> None:
+    rows = [
+        {"kind": kind, "strength": strength, "unit": "%", "student": 80, "t1": 70, "t2": 75, "ensemble": 90}
+        for kind, strength in (("none", 0.0), ("blur", 2.0), ("blur", 1.0), ("haze", 1.0))
+    ]
+    robustness_figure(tmp_path / "one.png", rows)
+    assert {"t1", "t2", "student", "ensemble", "blur (%)", "haze (%)"} <= words[0]
+    networks = {"student": (5.3, 97.2, 0.1), "ensemble": (43.0, 97.4, None), "t1": (9.0, 97.0, None)}
+    tradeoff_figure(tmp_path / "two.png", networks, read_literature(LITERATURE, "aid30", 20.0))
+    assert {*networks, "ViT-AEv2"} <= words[1]
+    assert "HHTL-Net" not in words[1], "its size is not known"
+
+
+def test_pairs_are_listed_by_their_share() -> None:
+    confusion = np.array([[6, 2, 0], [0, 3, 1], [0, 0, 4]])
+    assert confused_pairs(confusion, "abc") == [
+        {"true": "a", "predicted": "b", "images": 2, "percent": 25.0},
+        {"true": "b", "predicted": "c", "images": 1, "percent": 25.0},
+    ]
+    shares = np.array([[0.8, 0.2, 0.0], [0.4, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    assert overlapping_pairs(shares, "abc") == [{"one": "a", "other": "b", "percent": pytest.approx(30)}]
+
+
+def test_the_words_beside_a_view_are_its_draws() -> None:
+    view = batches().view(0)
     for place in range(12):
         row = view.draws.rows(np.array([place]))
         words = named_draws(row, view.side, "red")
@@ -100,29 +135,11 @@ def test_the_words_beside_a_view_are_its_draws(tmp_path: Path) -> None:
         assert mixed == ([f"{100 * row.alpha(view.side)[0]:.0f} % of red"] if row.cutmix[0] else [])
 
 
-def test_a_page_of_views_is_drawn(tmp_path: Path) -> None:
-    data = batches()
-    view, positions = data.view(0), data.in_order(0)[0]
-    images = data.subset.pixels(positions)
-    words = ["red"] * len(positions)
-    views_figure(tmp_path / "views.png", images, images, view.draws.rows(positions), words, words)
-    assert (tmp_path / "views.png").stat().st_size > 5000
-
-
-LITERATURE = Path(__file__).parents[2] / "results/literature.csv"
-
-
 def test_the_literature_is_the_papers() -> None:
     """Counted and read off Tables 3 to 5, without the paper's own two rows."""
-    sizes = {key: len(read_literature(LITERATURE, *key)) for key in [("aid30", 20.0), ("aid30", 50.0)]}
-    sizes |= {key: len(read_literature(LITERATURE, *key)) for key in [("nwpu45", 10.0), ("afgr50", 30.0)]}
-    assert sizes == {("aid30", 20.0): 33, ("aid30", 50.0): 33, ("nwpu45", 10.0): 33, ("afgr50", 30.0): 3}
+    keys = [("aid30", 20.0), ("aid30", 50.0), ("nwpu45", 10.0), ("afgr50", 30.0), ("scenes", 60.0)]
+    assert [len(read_literature(LITERATURE, *key)) for key in keys] == [33, 33, 33, 3, 0]
     rows = {row["method"]: row for row in read_literature(LITERATURE, "aid30", 20.0)}
-    assert (rows["ViT-AEv2"]["oa"], rows["ViT-AEv2"]["std"], size_in_millions(rows["ViT-AEv2"])) == (
-        "96.91",
-        "0.06",
-        18.8,
-    )
-    assert size_in_millions(rows["ACNet"]) == 276.6
+    row = rows["ViT-AEv2"]
+    assert (row["oa"], row["std"], size_in_millions(row)) == ("96.91", "0.06", 18.8)
     assert size_in_millions(rows["HHTL-Net"]) is None
-    assert read_literature(LITERATURE, "scenes", 60.0) == []

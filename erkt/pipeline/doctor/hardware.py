@@ -90,12 +90,13 @@ def student_step(protocol: Protocol) -> Iterator[Finding]:
     import timm
     import torch
 
+    from erkt.networks.models import put_on
     from erkt.training.device import choose
     from erkt.views.threads import one_thread
 
     where, side = choose(protocol.runtime).type, min(protocol.prepare.side, _MEASURED_SIDE)
     network = timm.create_model(protocol.student.arch.partition(".")[0], num_classes=10).train()
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub
+    put_on(network, where)
     images = torch.rand(_IMAGES, 3, side, side, device=where).contiguous(memory_format=torch.channels_last)
 
     def step(*, half: bool = False, alone: bool = False) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from erkt.errors import ErktError
 from erkt.evaluation import paired
-from erkt.evaluation.bootstrap import Bools, interval
+from erkt.evaluation.paired import Bools, bootstrap
 from erkt.evaluation.summary import spread
 
 LEVEL = 95.0
@@ -125,6 +125,6 @@ def _difference(result: Result, first: Result) -> dict[str, Any]:
     for seed, images in result.images.items():
         if images != first.images[seed]:
             raise ErktError(f"{result.run} and {first.run} have other test images at seed {seed}")
-    bounds = interval(result.hits, first.hits, np.random.default_rng(0), LEVEL)
+    bounds = bootstrap(result.hits, first.hits, np.random.default_rng(0), LEVEL)
     row = dict(zip(_COMPARED, (numbers["mean"], numbers["low"], numbers["high"], *bounds, ""), strict=True))
     return row | {"verdict": verdict(row)}
