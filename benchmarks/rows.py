@@ -18,7 +18,7 @@ import torch
 from benchmarks.goals import Goal
 from erkt.errors import ErktError
 from erkt.files.json_file import read_records, write_json
-from erkt.pipeline.experiments.comparison import markdown
+from erkt.pipeline.experiments.page import markdown
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import paper
 from erkt.files.json_file import read_json
 from erkt.pipeline import paths
-from erkt.pipeline.experiments.comparison import markdown
+from erkt.pipeline.experiments.page import markdown
 
 IMAGES, SIDE, CLASSES, TEACHERS, DEVICES = 1_000_000, 256, len(paper.CLASSES), 10, 64
 EPOCHS, FEW_VIEWS, BLOCK = 600, 20, 100

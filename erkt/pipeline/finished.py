@@ -1,14 +1,13 @@
 """The figures of a finished run, from a folder or from a revision of git."""
 
 import csv
-import io
 import json
-import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from erkt.errors import ErktError
+from erkt.pipeline.revision import git
 
 
 @dataclass(frozen=True)
@@ -26,59 +25,40 @@ def read_run(place: str, name: str, metrics: str) -> Finished:
 
     Raises ErktError naming the file if there is none, or it holds something else than evaluate wrote.
     """
-    source: _Source = _Folder(Path(place)) if Path(place).is_dir() else _Revision(place, metrics)
+    seeds, read = _folder(Path(place)) if Path(place).is_dir() else _revision(place, metrics)
     students, ensembles, images = {}, {}, {}
-    for file in source.names("evaluate"):
+    for seed in seeds:
+        report, predictions = read(f"evaluate/{seed}.json"), read(f"predictions/{seed}.csv")
         try:
-            seed = int(PurePosixPath(file).stem)
-            rows = {row["network"]: row for row in json.loads(source.text(f"evaluate/{file}"))}
-            students[seed], ensembles[seed] = float(rows["student"]["oa"]), float(rows["ensemble"]["oa"])
-            table = csv.DictReader(io.StringIO(source.text(f"predictions/{seed}.csv")))
-            images[seed] = tuple(row["key"] for row in table)
+            number, rows = int(seed), {row["network"]: row for row in json.loads(report)}
+            students[number], ensembles[number] = (float(rows[who]["oa"]) for who in ("student", "ensemble"))
+            images[number] = tuple(row["key"] for row in csv.DictReader(predictions.splitlines()))
         except (ValueError, KeyError, TypeError) as error:
-            raise ErktError(f"{place}: evaluate/{file} is not what evaluate writes ({error!r})") from None
+            raise ErktError(
+                f"{place}: evaluate/{seed}.json is not what evaluate writes ({error!r})"
+            ) from None
     if not students:
         raise ErktError(f"{place}: no evaluate/<seed>.json there; give a metrics folder or a revision")
     return Finished(name, students, ensembles, images)
 
 
-class _Source(Protocol):
-    def names(self, folder: str) -> list[str]: ...
-
-    def text(self, path: str) -> str: ...
-
-
-class _Folder:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def names(self, folder: str) -> list[str]:
-        return sorted(path.name for path in (self._root / folder).glob("*.json"))
-
-    def text(self, path: str) -> str:
+def _folder(root: Path) -> tuple[list[str], Callable[[str], str]]:
+    def read(path: str) -> str:
         try:
-            return (self._root / path).read_text(encoding="utf-8")
+            return (root / path).read_text(encoding="utf-8")
         except OSError as error:
-            raise ErktError(f"{self._root / path}: not readable: {error.strerror}") from None
+            raise ErktError(f"{root / path}: not readable: {error.strerror}") from None
+
+    return sorted(path.stem for path in (root / "evaluate").glob("*.json")), read
 
 
-class _Revision:
-    def __init__(self, revision: str, metrics: str) -> None:
-        self._revision, self._metrics = revision, metrics
-
-    def names(self, folder: str) -> list[str]:
-        listed = self._git("ls-tree", "--name-only", self._revision, f"{self._metrics}/{folder}/")
-        return sorted(PurePosixPath(line).name for line in listed.splitlines() if line.endswith(".json"))
-
-    def text(self, path: str) -> str:
-        return self._git("show", f"{self._revision}:{self._metrics}/{path}")
-
-    def _git(self, *words: str) -> str:
+def _revision(name: str, metrics: str) -> tuple[list[str], Callable[[str], str]]:
+    def ask(*words: str) -> str:
         try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise ErktError(f"{self._revision}: no such folder, and git does not run: {error}") from None
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["git failed"])[0]
-            raise ErktError(f"{self._revision}: neither a folder nor a revision with metrics ({reason})")
-        return done.stdout
+            return git(Path.cwd(), *words)
+        except ErktError as error:
+            raise ErktError(f"{name}: neither a folder nor a revision with metrics ({error})") from None
+
+    listed = map(PurePosixPath, ask("ls-tree", "--name-only", name, f"{metrics}/evaluate/").splitlines())
+    seeds = sorted(path.stem for path in listed if path.suffix == ".json")
+    return seeds, lambda path: ask("show", f"{name}:{metrics}/{path}")

@@ -8,20 +8,20 @@ from scipy import stats
 
 from erkt.errors import ErktError
 from erkt.pipeline.experiments.comparison import (
-    Result,
     compare_students,
     list_networks,
     list_weights,
-    markdown,
     verdict,
     with_deviation,
     with_interval,
 )
+from erkt.pipeline.experiments.measured import Student
+from erkt.pipeline.experiments.page import markdown
 
 IMAGES = tuple(f"a/{place}.png" for place in range(400))
 
 
-def result(shares: dict[int, float], **changes: Any) -> Result:
+def result(shares: dict[int, float], **changes: Any) -> Student:
     """Return a student that is right on the first ``share`` of the images of each seed."""
     hits = {seed: np.arange(400) < 400 * share for seed, share in shares.items()}
     oa = {seed: 100 * float(own.mean()) for seed, own in hits.items()}
@@ -38,7 +38,7 @@ def result(shares: dict[int, float], **changes: Any) -> Result:
         "run": "run",
         "base": "base",
     }
-    return Result(**(fields | changes))
+    return Student(**(fields | changes))
 
 
 FIRST = result({0: 0.8, 1: 0.81, 2: 0.79})
@@ -73,15 +73,16 @@ def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
     assert with_deviation(row) == "90.00"
 
 
-def test_other_test_images_are_not_compared() -> None:
-    other = result({0: 0.8, 1: 0.81, 2: 0.79}, images=dict.fromkeys(range(3), IMAGES[::-1]), run="other")
-    with pytest.raises(ErktError, match="other and run have other test images at seed 0"):
-        compare_students({"first": FIRST, "other": other}, "first", {})
-
-
-def test_images_of_other_content_are_not_compared() -> None:
-    other = result({0: 0.8, 1: 0.81, 2: 0.79}, data="other", run="other")
-    with pytest.raises(ErktError, match="other and run were made from images of other content"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": dict.fromkeys(range(3), IMAGES[::-1])}, "have other test images at seed 0"),
+        ({"data": "other"}, "were made from images of other content"),
+    ],
+)
+def test_other_images_are_not_compared(changes: dict[str, Any], message: str) -> None:
+    other = result({0: 0.8, 1: 0.81, 2: 0.79}, run="other", **changes)
+    with pytest.raises(ErktError, match=f"other and run {message}"):
         compare_students({"first": FIRST, "other": other}, "first", {})
 
 
@@ -101,8 +102,12 @@ def test_a_verdict_needs_both_intervals_to_leave_out_0(bounds: tuple[float, ...]
 
 
 def test_networks_and_weights_are_means_over_seeds() -> None:
-    (row,) = list_networks({"student": {0: 90.0, 1: 92.0}}, {"student": 5}, {})
-    assert (row["oa"], row["parameters"], row["runs"]) == (91.0, 5, 2)
+    numbers = {"parameters": 5, "oa": {"mean": 91.0, "std": 1.4, "runs": 2}}
+    rows = list_networks(
+        {"teachers": {"one": numbers}, "ensemble": numbers, "student": numbers}, {"one": "9"}
+    )
+    assert [row["network"] for row in rows] == ["one", "ensemble", "student"]
+    assert (rows[0]["oa"], rows[0]["parameters"], rows[0]["runs"], rows[0]["paper"]) == (91.0, 5, 2, "9")
     sweep = {
         seed: [
             {"lead": "one", "one": "0.9", "two": "0.1", "oa": str(oa), "nll": "1"},

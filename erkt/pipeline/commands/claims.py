@@ -5,11 +5,15 @@ From the runs of experiment table9 and the table of python -m erkt speed; what h
 
 from argparse import ArgumentParser, Namespace
 
-from erkt.files.replace import write_text
-from erkt.pipeline import paths
 from erkt.pipeline.experiments import claims
-from erkt.pipeline.experiments.comparison import markdown
-from erkt.pipeline.experiments.history import find_runs
+from erkt.pipeline.experiments.page import page_path, write_page
+from erkt.pipeline.experiments.runs import find_runs
+
+_NOTES = """\
+Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are those on the first
+views that the student learned from (`metrics/measure`), summed over classes; less sure scores have smaller logits,
+so both logits and probabilities are shown.
+"""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -22,17 +26,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Write the page and print it."""
-    rows = claims.table(options.preset, find_runs(), quick=options.quick)
-    warning = "A quick run: its numbers mean nothing.\n\n" if options.quick else ""
-    text = (
-        f"# The paper's claims, preset `{options.preset}`\n\n{warning}"
-        f"    python -m erkt claims --preset {options.preset}{' --quick' if options.quick else ''}\n\n"
-        f"{markdown(rows)}\n"
-        "Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are "
-        "those on the first views that the student learned from (`metrics/measure`), summed over classes; less sure "
-        "scores have smaller logits, so both logits and probabilities are shown.\n"
-    )
-    path = paths.RESULTS / options.preset / ("quick" if options.quick else "") / "claims.md"
-    write_text(path, text)
-    print(text + f"\n{path}")
+    preset, quick = options.preset, options.quick
+    rows = claims.table(preset, find_runs(), quick=quick)
+    print(write_page("claims", preset, "The paper's claims", "claims", rows, notes=_NOTES, quick=quick))
+    print(page_path("claims", preset, quick=quick))
     return 0

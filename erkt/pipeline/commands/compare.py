@@ -5,6 +5,7 @@ first is compared with the first. Runs must share seeds and test images.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,55 +29,51 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print the runs and the differences."""
-    runs = []
+    runs: dict[str, Finished] = {}
     for given in options.runs:
         name, _, place = given.rpartition("=")
-        runs.append(read_run(place, name or place.rstrip("/").rpartition("/")[2], METRICS.as_posix()))
-    first = runs[0]
-    differences = {}
-    for other in runs[1:]:
-        if other.name in differences or other.name == first.name:
-            raise ErktError(f"two runs are called {other.name}; name them: NAME=RUN")
-        numbers = difference(other.students, first.students, LEVEL)
-        for seed, images in first.images.items():
-            if other.images[seed] != images:
-                raise ErktError(f"{other.name} and {first.name} have other test images at seed {seed}")
-        differences[other.name] = numbers
-    print(_table(runs))
-    for name, numbers in differences.items():
-        print(_line(name, first.name, numbers))
-    if options.json:
-        kept: dict[str, Any] = {
-            run.name: {"student": run.students, "ensemble": run.ensembles} for run in runs
-        }
-        write_json(options.json, {"oa": kept, "level": LEVEL, f"minus {first.name}": differences})
-    return 0
-
-
-def _table(runs: list[Finished]) -> str:
-    def shown(values: dict[int, float]) -> str:
-        numbers = spread(list(values.values()))
-        deviation = "" if numbers["std"] is None else f" ± {numbers['std']:.2f}"
-        return f"{numbers['mean']:.2f}{deviation}"
-
+        found = read_run(place, name or place.rstrip("/").rpartition("/")[2], METRICS.as_posix())
+        if found.name in runs:
+            raise ErktError(f"two runs are called {found.name}; name them: NAME=RUN")
+        runs[found.name] = found
+    first, *others = runs.values()
+    differences = {other.name: _difference(other, first) for other in others}
     rows = [
         {
             "run": run.name,
             "seeds": len(run.students),
-            "student OA (%)": shown(run.students),
-            "ensemble OA (%)": shown(run.ensembles),
+            "student OA (%)": _with_deviation(run.students),
+            "ensemble OA (%)": _with_deviation(run.ensembles),
         }
-        for run in runs
+        for run in runs.values()
     ]
-    return pd.DataFrame(rows).to_string(index=False)
+    print(pd.DataFrame(rows).to_string(index=False))
+    for name, numbers in differences.items():
+        print(f"{name} minus {first.name}: {_said(numbers)}")
+    if options.json:
+        kept = {name: {"student": run.students, "ensemble": run.ensembles} for name, run in runs.items()}
+        write_json(options.json, {"oa": kept, "level": LEVEL, f"minus {first.name}": differences})
+    return 0
 
 
-def _line(name: str, first: str, numbers: dict[str, Any]) -> str:
-    by_seed = " ".join(f"{value:+.2f}" for value in numbers["by_seed"].values())
+def _difference(other: Finished, first: Finished) -> dict[str, Any]:
+    numbers = difference(other.students, first.students, LEVEL)
+    for seed, images in first.images.items():
+        if other.images[seed] != images:
+            raise ErktError(f"{other.name} and {first.name} have other test images at seed {seed}")
+    return numbers
+
+
+def _with_deviation(values: dict[int, float]) -> str:
+    numbers = spread(list(values.values()))
+    return f"{numbers['mean']:.2f}" + ("" if numbers["std"] is None else f" ± {numbers['std']:.2f}")
+
+
+def _said(numbers: Mapping[str, Any]) -> str:
     if numbers["low"] is None:
-        return f"{name} minus {first}: {numbers['mean']:+.2f} points on one seed: no interval, no verdict"
+        return f"{numbers['mean']:+.2f} points on one seed: no interval, no verdict"
+    by_seed = " ".join(f"{value:+.2f}" for value in numbers["by_seed"].values())
     return (
-        f"{name} minus {first}: {numbers['mean']:+.2f} points, {LEVEL:g} % interval "
-        f"{numbers['low']:+.2f} to {numbers['high']:+.2f} ({numbers['runs']} seeds: {by_seed}): "
-        f"{verdict(numbers)}"
+        f"{numbers['mean']:+.2f} points, {LEVEL:g} % interval {numbers['low']:+.2f} to {numbers['high']:+.2f} "
+        f"({numbers['runs']} seeds: {by_seed}): {verdict(numbers)}"
     )

@@ -7,11 +7,9 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from erkt.evaluation.inference_cost import CLASSES, COUNTED_SIDE
-from erkt.files.replace import write_text
 from erkt.networks.macs import count
-from erkt.pipeline import paths
-from erkt.pipeline.experiments.catalogue import find_preset
-from erkt.pipeline.experiments.comparison import markdown
+from erkt.pipeline.experiments.definition import find_preset
+from erkt.pipeline.experiments.page import write_page
 
 OPERATIONS = {
     "color_jitter": (1.0, "brightness, contrast, saturation = 0.5"),
@@ -40,58 +38,48 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Write both tables and print them."""
     params = find_preset(options.preset)
-    tables = {
-        "table1": ("The operations of the views (Table 1)", operations(params)),
-        "table2": (f"The networks, with {CLASSES} classes (Table 2)", networks(params)),
-    }
-    for name, (title, rows) in tables.items():
-        command = f"    python -m erkt describe --preset {options.preset}\n"
-        text = f"# {title}, preset `{options.preset}`\n\n{command}\n{markdown(rows)}"
-        write_text(paths.RESULTS / options.preset / f"{name}.md", text)
-        print(text)
+    for name, title, rows in (
+        ("table1", "The operations of the views (Table 1)", operations(params)),
+        ("table2", f"The networks, with {CLASSES} classes (Table 2)", networks(params)),
+    ):
+        print(write_page(name, options.preset, title, "describe", rows))
     return 0
 
 
 def operations(params: dict[str, Any]) -> list[dict[str, object]]:
     """Return one row an operation, in the order in which they are applied."""
-    rows: list[dict[str, object]] = []
-    for name, (p, settings) in OPERATIONS.items():
-        own = params["vsm"][name]
-        rows.append(
-            {
-                "operation": name,
-                "p of the module (vsm)": own["p"],
-                "p of usual augmentation (base)": params["base"][name]["p"],
-                "settings": ", ".join(f"{key} {value}" for key, value in own.items() if key != "p"),
-                "paper: p": p,
-                "paper: settings": settings,
-            }
-        )
-    return rows
+    return [
+        {
+            "operation": name,
+            "p of the module (vsm)": params["vsm"][name]["p"],
+            "p of usual augmentation (base)": params["base"][name]["p"],
+            "settings": ", ".join(
+                f"{key} {value}" for key, value in params["vsm"][name].items() if key != "p"
+            ),
+            "paper: p": p,
+            "paper: settings": settings,
+        }
+        for name, (p, settings) in OPERATIONS.items()
+    ]
 
 
 def networks(params: dict[str, Any]) -> list[dict[str, object]]:
     """Return one row a teacher, one for their ensemble and one for the student."""
-    rows: list[dict[str, object]] = []
-    total = 0
     archs = {name: teacher["network"]["arch"] for name, teacher in params["teachers"].items()}
-    for role, arch in {**archs, "student": params["student"]["arch"]}.items():
-        cost, parameters = count(arch, CLASSES, COUNTED_SIDE)
-        total += parameters if role != "student" else 0
-        accuracy, size = NETWORKS.get(arch.partition(".")[0], (None, None))
-        rows.append(_network(role, arch, parameters, f"{cost / 1e9:.2f}", accuracy, size))
-    rows.insert(len(archs), _network("ensemble", "", total, "", None, None))
-    return rows
+    costs = {name: count(arch, CLASSES, COUNTED_SIDE) for name, arch in archs.items()}
+    rows = [_network(name, arch, *costs[name]) for name, arch in archs.items()]
+    rows.append(_network("ensemble", "", None, sum(parameters for _, parameters in costs.values())))
+    arch = params["student"]["arch"]
+    return [*rows, _network("student", arch, *count(arch, CLASSES, COUNTED_SIDE))]
 
 
-def _network(
-    role: str, arch: str, parameters: int, cost: str, accuracy: float | None, size: float | None
-) -> dict[str, object]:
+def _network(role: str, arch: str, macs: int | None, parameters: int) -> dict[str, object]:
+    accuracy, size = NETWORKS.get(arch.partition(".")[0], (None, None))
     return {
         "role": role,
         "architecture": arch,
         "parameters (M)": f"{parameters / 1e6:.1f}",
-        f"GMAC at {COUNTED_SIDE} px": cost,
+        f"GMAC at {COUNTED_SIDE} px": None if macs is None else f"{macs / 1e9:.2f}",
         "paper: ImageNet accuracy (%)": accuracy,
         "paper: parameters (M)": size,
     }

@@ -5,17 +5,15 @@ turns within one process, eager, in float32. The paper's seconds are for 6,300 i
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from erkt.errors import ErktError
 from erkt.evaluation.inference_cost import CLASSES, COUNTED_SIDE, measure
-from erkt.files.csv_file import write_csv
-from erkt.files.replace import write_text
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
-from erkt.pipeline import paths
-from erkt.pipeline.experiments.catalogue import find_preset
-from erkt.pipeline.experiments.comparison import markdown
+from erkt.pipeline.experiments.definition import find_preset
+from erkt.pipeline.experiments.page import page_path, write_page
 from erkt.training.device import choose
 
 PAPER = {
@@ -41,40 +39,37 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Measure, write results/<preset>/table8, and print it."""
-    if min(options.batch, options.rounds) < 1:
+    preset, batch, rounds = options.preset, options.batch, options.rounds
+    if min(batch, rounds) < 1:
         raise ErktError("--batch and --rounds: expected whole numbers of at least 1")
-    params = find_preset(options.preset)
-    side, archs = params["prepare"]["side"], _architectures(params)
+    params = find_preset(preset)
     device = choose(build(Runtime, params["runtime"], "runtime"))
-    rows = measure(archs, side, options.batch, options.rounds, device)
-    path = paths.RESULTS / options.preset / "table8.md"
-    write_csv(path.with_suffix(".csv"), rows)
-    shown = [
-        {
-            "network": row["network"],
-            "parameters (M)": f"{row['parameters'] / 1e6:.1f}",
-            f"GMAC at {COUNTED_SIDE} px": f"{row['macs'] / 1e9:.2f}",
-            f"ms an image, {side} px": f"{row['milliseconds']:.2f} ({row['fastest']:.2f} to {row['slowest']:.2f})",
-            "times the student's": f"{row['ratio']:.2f}",
-            "paper: M, G, s": ", ".join(f"{value:g}" for value in PAPER.get(row["network"], ())),
-            "paper: times the student's": f"{PAPER[row['network']][2] / PAPER['student'][2]:.2f}"
-            if row["network"] in PAPER
-            else "",
-        }
-        for row in rows
-    ]
-    first = rows[0]
-    text = (
-        f"# Size and inference time (Table 8), preset `{options.preset}`\n\n"
-        f"    python -m erkt speed --preset {options.preset} --batch {options.batch} --rounds {options.rounds}\n\n"
-        f"{markdown(shown)}\n"
-        f"Median (fastest to slowest) of {options.rounds} rounds in turns, batch {options.batch}, eager, float32, on "
-        f"{first['device']} with {first['threads']} threads, torch {first['torch']}. Parameters with {CLASSES} "
+    rows = measure(_architectures(params), params["prepare"]["side"], batch, rounds, device)
+    title, command = "Size and inference time (Table 8)", f"speed --batch {batch} --rounds {rounds}"
+    shown = [_shown(row) for row in rows]
+    notes = (
+        f"Median (fastest to slowest) of {rounds} rounds in turns, batch {batch}, eager, float32, on "
+        f"{rows[0]['device']} with {rows[0]['threads']} threads, torch {rows[0]['torch']}. Parameters with {CLASSES} "
         f"classes and multiply-accumulates at {COUNTED_SIDE} px, as the paper's tables count them.\n"
     )
-    write_text(path, text)
-    print(text + f"\n{path}")
+    print(write_page("table8", preset, title, command, shown, kept=rows, notes=notes))
+    print(page_path("table8", preset))
     return 0
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, object]:
+    paper = PAPER.get(row["network"])
+    return {
+        "network": row["network"],
+        "parameters (M)": f"{row['parameters'] / 1e6:.1f}",
+        f"GMAC at {COUNTED_SIDE} px": f"{row['macs'] / 1e9:.2f}",
+        f"ms an image, {row['side']} px": (
+            f"{row['milliseconds']:.2f} ({row['fastest']:.2f} to {row['slowest']:.2f})"
+        ),
+        "times the student's": f"{row['ratio']:.2f}",
+        "paper: M, G, s": ", ".join(f"{value:g}" for value in paper or ()),
+        "paper: times the student's": f"{paper[2] / PAPER['student'][2]:.2f}" if paper else "",
+    }
 
 
 def _architectures(params: dict[str, Any]) -> dict[str, list[str]]:

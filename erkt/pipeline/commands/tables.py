@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 
 from erkt.errors import ErktError
 from erkt.pipeline import paths
-from erkt.pipeline.experiments.catalogue import check_preset, find_plan, names_in
-from erkt.pipeline.experiments.history import find_runs
-from erkt.pipeline.experiments.report import left_out, make_table, table_path
+from erkt.pipeline.experiments.definition import find_experiment, find_preset, names_in
+from erkt.pipeline.experiments.page import page_path
+from erkt.pipeline.experiments.runs import find_runs
+from erkt.pipeline.experiments.tables import left_out, make_table
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -25,19 +26,18 @@ def run(options: Namespace) -> int:
     """Write the table of every experiment that was run here, or has a table; say what is left out."""
     runs, made = find_runs(), 0
     for preset in options.preset or ():
-        check_preset(preset)
-    for name in options.names or names_in(paths.EXPERIMENTS):
-        plan = find_plan(name)
+        find_preset(preset)  # there has to be one, even where nothing has run
+    for experiment in map(find_experiment, options.names or names_in(paths.EXPERIMENTS)):
         for preset in options.preset or names_in(paths.PRESETS):
-            own = any(run.name.startswith(f"{name}-{preset}-{row}-") for run in runs for row in plan.rows)
+            rows = tuple(f"{experiment.name}-{preset}-{row}-" for row in experiment.rows)
+            has_run = any(run.name.startswith(rows) for run in runs)
             for quick in (False, True):
-                path = table_path(name, preset, quick=quick)
-                if (own or path.exists()) and make_table(name, plan, preset, runs, quick=quick):
+                path = page_path(experiment.name, preset, quick=quick)
+                if (has_run or path.exists()) and make_table(experiment, preset, runs, quick=quick):
                     print(path)
                     made += 1
-            if own:
-                for run_name, reason in left_out(name, plan, preset, runs).items():
-                    print(f"left out: {run_name}: {reason}")
+            for name, reason in left_out(experiment, preset, runs).items() if has_run else ():
+                print(f"left out: {name}: {reason}")
     if not made:
         raise ErktError("no experiment has run here to its end; python -m erkt experiment NAME runs one")
     return 0

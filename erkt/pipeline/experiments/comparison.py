@@ -1,73 +1,64 @@
-"""The tables of an experiment: mean and deviation over seeds, paired differences, the paper's number beside them."""
+"""The rows of an experiment's table: mean and deviation over seeds, paired differences, the paper's numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from erkt.errors import ErktError
 from erkt.evaluation import paired
-from erkt.evaluation.paired import Bools, bootstrap
+from erkt.evaluation.paired import bootstrap
 from erkt.evaluation.summary import spread
+from erkt.pipeline.experiments.measured import Student
 
-LEVEL = 95.0
 _COMPARED = ("difference", "low", "high", "bootstrap_low", "bootstrap_high", "verdict")
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a finished row holds, by seed.
-
-    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right on
-    each of the test ``images`` (their keys); ``data`` names the prepared images' content. ``student_passes`` and ``teacher_passes`` are how often a training
-    image went through the student (forward and backward) and through each teacher (forward) to distill;
-    ``gmacs`` is what that costs per training image, a backward pass counted as two forward ones. ``run`` is
-    DVC's name for the experiment and ``base`` the commit of its code.
-    """
-
-    label: str
-    oa: Mapping[int, float]
-    ensemble: Mapping[int, float]
-    hits: Mapping[int, Bools]
-    images: Mapping[int, tuple[str, ...]]
-    data: str
-    student_passes: int
-    teacher_passes: int
-    gmacs: float
-    run: str
-    base: str
-
-
 def compare_students(
-    results: Mapping[str, Result], reference: str, paper: Mapping[str, str]
+    students: Mapping[str, Student], reference: str | None, paper: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return one row a result, by row name, with its difference to the result of ``reference``, if that is there.
+    """Return one row a student, by row name, with its difference to the row ``reference``, if that is there.
 
-    Raises ErktError if two results have other seeds, other test images, or images of other content.
+    Raises ErktError if two have other seeds, other test images, or images of other content.
     """
-    first = results.get(reference)
-    rows = []
-    for name, result in results.items():
-        compared = first is not None and name != reference
-        rows.append(
-            {"row": name, "label": result.label}
-            | _over_seeds(result.oa)
-            | {"paper": paper.get(name), "ensemble": spread(list(result.ensemble.values()))["mean"]}
-            | (_difference(result, first) if first and compared else dict.fromkeys(_COMPARED))
-            | {"student_passes": result.student_passes, "teacher_passes": result.teacher_passes}
-            | {"gmacs": result.gmacs, "run": result.run, "base": result.base}
-        )
-    return rows
-
-
-def list_networks(
-    oa: Mapping[str, Mapping[int, float]], parameters: Mapping[str, int], paper: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Return one row a network of one run: its parameters, OA in percent over the seeds, the paper's OA."""
+    first = students.get(reference or "")
     return [
-        {"network": name, "parameters": parameters[name]} | _over_seeds(by_seed) | {"paper": paper.get(name)}
-        for name, by_seed in oa.items()
+        {"row": name, "label": student.label}
+        | _over_seeds(student.oa)
+        | {"paper": paper.get(name), "ensemble": spread(list(student.ensemble.values()))["mean"]}
+        | (difference(student, first) if first and name != reference else dict.fromkeys(_COMPARED))
+        | {"student_passes": student.student_passes, "teacher_passes": student.teacher_passes}
+        | {"gmacs": student.gmacs, "run": student.run, "base": student.base}
+        for name, student in students.items()
+    ]
+
+
+def difference(student: Student, first: Student) -> dict[str, Any]:
+    """Return ``student`` minus ``first`` in points: ``difference``, its intervals at 95 %, and the ``verdict``.
+
+    ``low`` and ``high`` bound Student's interval over the seeds (None for one seed), ``bootstrap_low`` and
+    ``bootstrap_high`` that of a bootstrap over seeds and test images. Raises ErktError if seeds, test images or
+    their content differ.
+    """
+    numbers = paired.difference(student.oa, first.oa)
+    if student.data != first.data:
+        raise ErktError(f"{student.run} and {first.run} were made from images of other content")
+    for seed, images in student.images.items():
+        if images != first.images[seed]:
+            raise ErktError(f"{student.run} and {first.run} have other test images at seed {seed}")
+    bounds = bootstrap(student.hits, first.hits, np.random.default_rng(0))
+    row = dict(zip(_COMPARED, (numbers["mean"], numbers["low"], numbers["high"], *bounds, ""), strict=True))
+    return row | {"verdict": verdict(row)}
+
+
+def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return one row a network of one run's summary: its parameters, OA in percent over the seeds, the paper's OA."""
+    named = {**summary["teachers"], "ensemble": summary["ensemble"], "student": summary["student"]}
+    return [
+        {"network": name, "parameters": numbers["parameters"]}
+        | _named(numbers["oa"])
+        | {"paper": paper.get(name)}
+        for name, numbers in named.items()
     ]
 
 
@@ -78,10 +69,10 @@ def list_weights(by_seed: Mapping[int, Sequence[Mapping[str, str]]]) -> list[dic
     """
     rows = []
     for candidates in zip(*by_seed.values(), strict=True):
-        named = {name: value for name, value in candidates[0].items() if name not in ("lead", "oa", "nll")}
+        given = {name: value for name, value in candidates[0].items() if name not in ("lead", "oa", "nll")}
         oa = {seed: float(row["oa"]) for seed, row in zip(by_seed, candidates, strict=True)}
-        given = {name: float(value) for name, value in named.items()}
-        rows.append({"lead": candidates[0]["lead"] or None} | given | _over_seeds(oa))
+        weights = {name: float(value) for name, value in given.items()}
+        rows.append({"lead": candidates[0]["lead"] or None} | weights | _over_seeds(oa))
     return rows
 
 
@@ -100,31 +91,14 @@ def with_interval(row: Mapping[str, Any]) -> str:
     """Return a row's difference with Student's interval; the bootstrap's, marked so, if there is one seed."""
     if row["difference"] is None:
         return ""
-    prefix = "bootstrap_" if row["low"] is None else ""
-    note = " (test images alone)" if row["low"] is None else ""
+    prefix, note = ("bootstrap_", " (test images alone)") if row["low"] is None else ("", "")
     return f"{row['difference']:+.2f} [{row[f'{prefix}low']:+.2f}, {row[f'{prefix}high']:+.2f}]{note}"
 
 
-def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return ``rows``, which share their keys, as a table in Markdown; None is an empty cell."""
-    cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *cells]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+def _named(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {"oa": numbers["mean"], "std": numbers["std"], "runs": numbers["runs"]}
 
 
 def _over_seeds(by_seed: Mapping[int, float]) -> dict[str, Any]:
-    numbers = spread(list(by_seed.values()))
     each = " ".join(f"{seed}:{value:.4f}" for seed, value in sorted(by_seed.items()))
-    return {"oa": numbers["mean"], "std": numbers["std"], "runs": numbers["runs"], "oa_by_seed": each}
-
-
-def _difference(result: Result, first: Result) -> dict[str, Any]:
-    numbers = paired.difference(result.oa, first.oa, LEVEL)
-    if result.data != first.data:
-        raise ErktError(f"{result.run} and {first.run} were made from images of other content")
-    for seed, images in result.images.items():
-        if images != first.images[seed]:
-            raise ErktError(f"{result.run} and {first.run} have other test images at seed {seed}")
-    bounds = bootstrap(result.hits, first.hits, np.random.default_rng(0), LEVEL)
-    row = dict(zip(_COMPARED, (numbers["mean"], numbers["low"], numbers["high"], *bounds, ""), strict=True))
-    return row | {"verdict": verdict(row)}
+    return _named(spread(list(by_seed.values()))) | {"oa_by_seed": each}

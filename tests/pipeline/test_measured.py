@@ -7,7 +7,7 @@ from closure import ROOT
 
 from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
-from erkt.pipeline.experiments.evidence import distill_cost
+from erkt.pipeline.experiments.measured import distill_cost
 
 TEACHERS = ["lite0", "lite1", "lite2"]
 

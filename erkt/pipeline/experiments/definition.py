@@ -1,0 +1,149 @@
+"""Experiment files: rows of params beside presets, the seeds that they share, and the paper's numbers for them."""
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from erkt.errors import ErktError
+from erkt.files.yaml_file import read_yaml
+from erkt.params.schema import Between, Length, Names, build, look_up, nearest
+from erkt.pipeline import paths
+from erkt.pipeline.params_file import check_params, read_params
+
+NEUTRAL = ("runtime", "tracking")
+"""Sections of params that change no result."""
+
+_DIGITS = 10
+_LEFT_OUT: dict[str, Any] = {
+    "set": {},
+    "rows": {"all": {"label": "all", "set": {}}},
+    "reference": None,
+    "paper": {},
+}
+"""What a file means that leaves these keys out."""
+
+_REFERENCE = re.compile(r"(?:(?P<times>\d+) \* )?\$\{(?:(?P<file>[^:}]+):)?(?P<key>[\w.-]+)\}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: its label, and the params that it sets, by dotted key."""
+
+    label: str
+    set: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What ``experiments/<name>.yaml`` says.
+
+    ``compares: students`` is a table with one row a row, each compared with the row ``reference``. ``networks``
+    lists teachers, ensemble and student of the only row, ``weights`` the ensemble's weights. ``presets`` are those
+    beside which it runs unless others are asked for. ``set`` holds for all rows, then comes what the row sets. A
+    value ``${key}`` copies what the params have at ``key`` by then, ``${file:key}`` what that file has there, and
+    ``5 * ${key}`` is five times as much. ``paper`` holds the paper's numbers as printed, by preset, then by row or
+    network.
+    """
+
+    name: str
+    title: str
+    source: str
+    compares: Literal["students", "networks", "weights"]
+    presets: Annotated[tuple[str, ...], Length(1, distinct=True)]
+    seeds: Annotated[tuple[Annotated[int, Between(0)], ...], Length(1, distinct=True)]
+    set: dict[str, Any]
+    rows: Annotated[dict[str, Row], Length(1), Names()]
+    reference: str | None
+    paper: dict[str, dict[str, str]]
+
+    def __post_init__(self) -> None:
+        if (self.reference is None) == (self.compares == "students"):
+            raise ErktError("reference: a row of students to compare with; none for networks and weights")
+        if self.compares != "students" and len(self.rows) > 1:
+            raise ErktError(f"rows: {self.compares} are those of one row")
+        named = {"reference": [self.reference] if self.reference else []}
+        if self.compares == "students":
+            named |= {f"paper.{preset}": list(numbers) for preset, numbers in self.paper.items()}
+        for where, rows in named.items():
+            for row in rows:
+                if row not in self.rows:
+                    raise ErktError(f"{where}: no row '{row}'{nearest(row, self.rows)}")
+
+    def params(self, preset: str, row: str, *, quick: bool) -> dict[str, Any]:
+        """Return the whole params of ``row`` beside ``preset``; ErktError naming what is wrong with them."""
+        where = f"experiment {self.name}, preset {preset}, row {row}"
+        params = copy.deepcopy(find_preset(preset))
+        params["seeds"] = list(self.seeds)
+        if quick:
+            _cut(params)
+        for key, value in chain(self.set.items(), self.rows[row].set.items()):
+            _set(params, key, value, where)
+        check_params(params, where)
+        return params
+
+    def run_name(self, preset: str, row: str, params: Mapping[str, Any]) -> str:
+        """Return the name of a row's run among DVC's experiments."""
+        return f"{self.name}-{preset}-{row}-{digest(params)}"
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the YAML files in ``folder``, in order."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+@cache
+def find_preset(name: str) -> dict[str, Any]:
+    """Return the params of the preset ``name``; ErktError if there is none, or its file is wrong."""
+    return read_params(_find(paths.PRESETS, name, "preset"))
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the experiment ``name``; ErktError if there is none, or its file is wrong."""
+    path = _find(paths.EXPERIMENTS, name, "experiment")
+    content = read_yaml(path)
+    if not isinstance(content, dict) or "name" in content:
+        raise ErktError(f"{path}: expected a block of keys; the experiment's name is the file's")
+    return build(Experiment, _LEFT_OUT | content | {"name": name}, path.name)
+
+
+def digest(params: Mapping[str, Any]) -> str:
+    """Return ten hexadecimal digits that name ``params``, without what changes no result."""
+    content = {key: value for key, value in params.items() if key not in NEUTRAL}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def _find(folder: Path, name: str, what: str) -> Path:
+    names = names_in(folder)
+    if name not in names:
+        raise ErktError(f"there is no {what} '{name}' in {folder}{nearest(name, names)}")
+    return folder / f"{name}.yaml"
+
+
+def _cut(params: dict[str, Any]) -> None:
+    """Leave so little that a run only shows that everything works."""
+    params["seeds"] = [0]
+    for teacher in params["teachers"].values():
+        teacher["recipe"]["epochs"] = 5
+    params["distill"]["recipe"]["epochs"] = 25  # more than the views of any row that sets these alone
+    params["cache"] = {"blocks": [0], "views_per_block": 5}
+
+
+def _set(params: dict[str, Any], key: str, value: object, where: str) -> None:
+    look_up(params, key, where)  # a row changes what is there, and adds nothing
+    reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if reference:
+        file, source = reference["file"], reference["key"]
+        value = look_up(read_params(Path(file)) if file else params, source, f"{where}: {key}")
+        if reference["times"]:
+            if not isinstance(value, (int, float)):
+                raise ErktError(f"{where}: {key}: {source} is no number to multiply")
+            value = int(reference["times"]) * value
+    block, _, name = key.rpartition(".")
+    (look_up(params, block, where) if block else params)[name] = copy.deepcopy(value)

@@ -1,0 +1,122 @@
+"""What a finished run measured: read from the files that git keeps of it, each checked against DVC's record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from erkt.errors import ErktError
+from erkt.evaluation.paired import Bools
+from erkt.params.economy import Economy
+from erkt.params.schema import build
+from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell
+from erkt.pipeline.experiments.runs import Run
+
+_FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward ones
+_POINTS = 16  # at which an epoch's growing images are counted
+
+
+@dataclass(frozen=True)
+class Student:
+    """What the student of a run reached, by seed, and what it cost.
+
+    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right on each
+    of the test ``images`` (their keys); ``data`` names the prepared images' content. ``student_passes`` and
+    ``teacher_passes`` are how often a training image went through the student (forward and backward) and through
+    each teacher (forward) to distill; ``gmacs`` is what that costs per training image, a backward pass counted as
+    two forward ones. ``run`` is DVC's name for the experiment and ``base`` the commit of its code.
+    """
+
+    label: str
+    oa: Mapping[int, float]
+    ensemble: Mapping[int, float]
+    hits: Mapping[int, Bools]
+    images: Mapping[int, tuple[str, ...]]
+    data: str
+    student_passes: int
+    teacher_passes: int
+    gmacs: float
+    run: str
+    base: str
+
+
+def student(run: Run, label: str) -> Student:
+    """Return what the student of ``run`` reached at each seed, and what it cost."""
+    seeds, teachers = run.params["seeds"], run.params["teachers"]
+    reports = {seed: _evaluated(run, seed, paths.metrics("evaluate", str(seed))) for seed in seeds}
+    rows = {seed: {row["network"]: row for row in report} for seed, report in reports.items()}
+    predicted = {seed: _evaluated(run, seed, paths.predictions(seed)) for seed in seeds}
+    weights = [row["ensemble"]["weights"] for row in rows.values()]
+    used = [name for name in teachers if any(own[name] > 0 for own in weights)]
+    classes = len({row["actual"] for table in predicted.values() for row in table})
+    student_passes, teacher_passes = passes(run.params)
+    return Student(
+        label,
+        oa={seed: row["student"]["oa"] for seed, row in rows.items()},
+        ensemble={seed: row["ensemble"]["oa"] for seed, row in rows.items()},
+        hits={
+            seed: np.array([row["student"] == row["actual"] for row in table])
+            for seed, table in predicted.items()
+        },
+        images={seed: tuple(row["key"] for row in table) for seed, table in predicted.items()},
+        data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
+        student_passes=student_passes,
+        teacher_passes=teacher_passes,
+        gmacs=distill_cost(run.params, used, classes) / 1e9,
+        run=run.name,
+        base=run.base,
+    )
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Return the summary of ``run``: ``teachers`` by name, ``ensemble``, ``student``, over its seeds."""
+    return dict(run.read(paths.SUMMARY, Cell("summarize", {})))
+
+
+def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
+    """Return by seed the rows of the ensemble's sweep on the test part."""
+    return {seed: _evaluated(run, seed, paths.test_sweep(seed)) for seed in run.params["seeds"]}
+
+
+def agreement(run: Run, name: str) -> dict[int, float]:
+    """Return by seed a figure of the stage measure; ErktError if there is none, as a variance over one view."""
+    found = {}
+    for seed in run.params["seeds"]:
+        path = paths.metrics("measure", str(seed))
+        found[seed] = run.read(path, Cell("measure", {"seed": str(seed)}))[0][name]
+    if None in found.values():
+        raise ErktError("one view has no variance")
+    return found
+
+
+def passes(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how often a training image goes through the student and through each teacher to distill once."""
+    distill, cache = params["distill"], params["cache"]
+    epochs = distill["recipe"]["epochs"]
+    if distill["loss"] == "none" or distill["loss_ratio"] == 2:
+        return epochs, 0
+    return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
+
+
+def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:
+    """Return multiply-accumulates a training image to distill once: student and the teachers ``used``.
+
+    A backward pass counts as two forward ones; small images count as small.
+    """
+    from erkt.networks import macs  # torch and timm, which nothing else here needs
+    from erkt.training.economy import side_at
+
+    side, (epochs, views) = params["prepare"]["side"], passes(params)
+    teachers = sum(macs.count(params["teachers"][name]["network"]["arch"], classes, side)[0] for name in used)
+    economy = build(Economy, params["distill"]["economy"], "distill.economy")
+    points = [side_at(economy, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)]
+    own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in points) / _POINTS
+    return round(_FORWARD_AND_BACKWARD * own + views * teachers)
+
+
+def _evaluated(run: Run, seed: int, path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = run.read(path, Cell("evaluate", {"seed": str(seed)}))
+    return rows

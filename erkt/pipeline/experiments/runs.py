@@ -1,0 +1,134 @@
+"""Runs that DVC keeps as experiments, read from git: what they were made from, and what they hold."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from erkt.errors import ErktError
+from erkt.files.yaml_file import parse_yaml
+from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell, all_cells, look_up
+from erkt.pipeline.experiments.definition import NEUTRAL, Experiment
+from erkt.pipeline.lock import code_md5
+from erkt.pipeline.revision import git
+
+CODE = ("erkt", "stages")
+"""Folders whose files are code; other dependencies are data."""
+
+_REFS = "refs/exps/*/*/*"  # refs/exps/<2 of the base commit>/<38 of it>/<name>
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment of DVC: its name, its commit, and the commit that it started from."""
+
+    name: str
+    commit: str
+    base: str
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The params that it ran with."""
+        return self._block(paths.PARAMS)
+
+    @cached_property
+    def lock(self) -> dict[str, Any]:
+        """What DVC recorded, by stage."""
+        stages: dict[str, Any] = self._block(paths.LOCK).get("stages", {})
+        return stages
+
+    def read(self, path: Path, cell: Cell) -> Any:
+        """Return what a JSON or CSV (rows, all text) holds; ErktError if it is not what ``cell`` made."""
+        text = self._text(path)
+        listed = {out["path"]: out["md5"] for out in self.lock[cell.name]["outs"]}
+        if hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != listed.get(path.as_posix()):
+            raise ErktError(f"experiment {self.name}: {path} is not what {cell.name} made")
+        return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
+
+    def faults(self, params: Mapping[str, Any]) -> list[str]:
+        """Return in words why this is no finished run of ``params`` with the code that lies here; [] if it is."""
+        try:
+            if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
+                return [f"other params: {', '.join(other)}"]
+            return [fault for cell in all_cells(params) for fault in _faults(self.lock, cell, params)]
+        except ErktError as error:  # it is no experiment of this pipeline
+            return [str(error)]
+
+    def _block(self, path: Path) -> dict[str, Any]:
+        content = parse_yaml(self._text(path), f"experiment {self.name}: {path}")
+        if not isinstance(content, dict):
+            raise ErktError(f"experiment {self.name}: {path} holds no block of keys")
+        return content
+
+    def _text(self, path: Path) -> str:
+        try:
+            return git(Path.cwd(), "show", f"{self.commit}:{path.as_posix()}")
+        except ErktError:
+            raise ErktError(f"experiment {self.name}: it has no {path}") from None
+
+
+def find_runs() -> list[Run]:
+    """Return all experiments of this repository, the newest first."""
+    form = "--format=%(refname) %(objectname)"
+    found = []
+    for line in git(Path.cwd(), "for-each-ref", "--sort=-committerdate", form, _REFS).splitlines():
+        ref, commit = line.split(" ")
+        _, _, first, rest, name = ref.split("/")
+        if len(first + rest) == len(commit):  # not DVC's own, such as refs/exps/exec
+            found.append(Run(name, commit, first + rest))
+    return found
+
+
+def finished(runs: Iterable[Run], params: Mapping[str, Any]) -> Run | None:
+    """Return the newest of ``runs`` that has run to its end with ``params`` and the code that lies here.
+
+    It may belong to another experiment: rows of several tables can be the same run.
+    """
+    return next((run for run in runs if not run.faults(params)), None)
+
+
+def finished_rows(experiment: Experiment, preset: str, runs: Iterable[Run], *, quick: bool) -> dict[str, Run]:
+    """Return the runs of those rows that have run to their end."""
+    wanted = {row: experiment.params(preset, row, quick=quick) for row in experiment.rows}
+    found = {row: finished(runs, params) for row, params in wanted.items()}
+    return {row: run for row, run in found.items() if run is not None}
+
+
+def _without_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in NEUTRAL}
+
+
+def _faults(lock: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -> Iterator[str]:
+    if cell.name not in lock:
+        yield f"{cell.name} did not run"
+        return
+    record, entry = lock[cell.name], cell.entry()
+    used = record.get("params", {}).get(paths.PARAMS.as_posix(), {})
+    if any(used.get(key) != look_up(params, key) for key in entry["params"]):
+        yield f"{cell.name} ran with other params"
+    made_from = {dep["path"]: dep["md5"] for dep in record["deps"]}
+    for dep in entry["deps"]:
+        if dep.startswith(CODE) and made_from.get(dep) != _here(dep):
+            yield f"{cell.name} ran with another {dep}"
+    made = {out["path"] for out in record["outs"]}
+    yield from (f"{cell.name} made no {path}" for path in cell.outputs() if path.as_posix() not in made)
+
+
+@cache
+def _here(dep: str) -> str:
+    return code_md5(Path(dep))
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key in sorted({*one, *other}):
+        first, second = one.get(key), other.get(key)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            yield from _differences(first, second, f"{prefix}{key}.")
+        elif first != second:
+            yield f"{prefix}{key}"

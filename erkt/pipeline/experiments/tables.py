@@ -1,0 +1,116 @@
+"""The tables of experiments, made from runs that have gone to their end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from erkt.evaluation.literature import read_literature
+from erkt.pipeline import paths
+from erkt.pipeline.experiments import comparison, measured
+from erkt.pipeline.experiments.definition import Experiment
+from erkt.pipeline.experiments.page import write_page
+from erkt.pipeline.experiments.runs import Run, finished, finished_rows
+
+Rows = list[dict[str, Any]]
+
+_SHOWN = 3
+_WEIGHTS = """\
+A report on the test part, from which nothing is chosen: weights come from the validation part, or from params. The
+CSV has every teacher in the lead, and the simplex at steps of 0.1.
+"""
+_STUDENTS = """\
+Differences are paired over the seeds, with Student's interval; a verdict also needs the bootstrap over seeds and
+test images (in the CSV) to leave out 0. A pass is one training image through the student, forward and backward, or
+through each teacher, forward. GMAC an image: billions of multiply-accumulates to distill, by training image,
+of the student and of the teachers that have a weight.
+"""
+
+
+def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quick: bool) -> bool:
+    """Write the table of the rows that have run to their end; return False if none has."""
+    found = finished_rows(experiment, preset, runs, quick=quick)
+    if not found:
+        return False
+    paper = experiment.paper.get(preset, {})
+    if experiment.compares == "students":
+        shown, kept = _students(experiment, found, paper)
+        missing = [row.label for name, row in experiment.rows.items() if name not in found]
+        notes = _STUDENTS + (f"\nNot run: {', '.join(missing)}.\n" if missing else "")
+    else:
+        (run,) = found.values()
+        shown, kept = _networks(run, paper) if experiment.compares == "networks" else _weights(run)
+        kept = [row | {"run": run.name, "base": run.base} for row in kept]
+        notes = f"{_WEIGHTS}\n" if experiment.compares == "weights" else ""
+        notes += f"Run `{run.name}`, code of commit {run.base[:10]}.\n"
+    title, command = f"{experiment.title} ({experiment.source})", f"experiment {experiment.name}"
+    write_page(experiment.name, preset, title, command, shown, kept=kept, notes=notes, quick=quick)
+    return True
+
+
+def left_out(experiment: Experiment, preset: str, runs: Sequence[Run]) -> dict[str, str]:
+    """Return why the experiment's own ``runs`` beside ``preset`` are in no table, by their names."""
+    reasons = {}
+    for row in experiment.rows:
+        both = [experiment.params(preset, row, quick=quick) for quick in (False, True)]
+        used = [finished(runs, params) for params in both]
+        for run in runs:
+            if run.name.startswith(f"{experiment.name}-{preset}-{row}-") and run not in used:
+                fewest = min((run.faults(params) for params in both), key=len)
+                more = f" and {len(fewest) - _SHOWN} more reasons" if len(fewest) > _SHOWN else ""
+                newer = "a newer run has the same params and code"
+                reasons[run.name] = ("; ".join(fewest[:_SHOWN]) + more) or newer
+    return reasons
+
+
+def _students(experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[str, str]) -> tuple[Rows, Rows]:
+    """Return the rows of the page and those of the CSV."""
+    students = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
+    reference = experiment.reference or ""
+    kept = comparison.compare_students(students, reference, paper)
+    shown = [
+        {
+            "student": row["label"],
+            "seeds": row["runs"],
+            "OA (%)": comparison.with_deviation(row),
+            f"against {experiment.rows[reference].label} (95 %)": comparison.with_interval(row),
+            "": row["verdict"],
+            "passes, student / teachers": f"{row['student_passes']} / {row['teacher_passes']}",
+            "GMAC an image": f"{row['gmacs']:.3g}",
+            "paper's OA (%)": row["paper"],
+        }
+        for row in kept
+    ]
+    return shown, kept
+
+
+def _networks(run: Run, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
+    """Return the rows of the page, with the literature's, and those of the CSV."""
+    kept = comparison.list_networks(measured.summary(run), paper)
+    shown = [
+        {
+            "network": row["network"],
+            "parameters (M)": f"{row['parameters'] / 1e6:.2f}",
+            "OA (%)": comparison.with_deviation(row),
+            "seeds": row["runs"],
+            "paper's OA (%)": row["paper"],
+        }
+        for row in kept
+    ]
+    dataset, percent = run.params["dataset"]["name"], float(run.params["split"]["train_percent"])
+    for item in read_literature(paths.LITERATURE, dataset, percent):
+        named = {"network": f"{item['method']} [{item['reference']}]", "parameters (M)": item["parameters_m"]}
+        deviation = f" ± {item['std']}" if item["std"] else ""
+        shown.append(named | {"OA (%)": None, "seeds": None, "paper's OA (%)": item["oa"] + deviation})
+    return shown, kept
+
+
+def _weights(run: Run) -> tuple[Rows, Rows]:
+    """Return the rows of the page, which are those on eq. 14's line, and those of the CSV: all candidates."""
+    kept = comparison.list_weights(measured.sweeps(run))
+    lead = run.params["ensemble"]["lead"] or next(iter(run.params["teachers"]))
+    shown = [
+        {name: f"{row[name]:g}" for name in run.params["teachers"]}
+        | {"OA on the test part (%)": comparison.with_deviation(row), "seeds": row["runs"]}
+        for row in kept
+        if row["lead"] == lead
+    ]
+    return shown, kept
