@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from erkt.errors import ErktError
-from erkt.pipeline.revision import git
+from erkt.pipeline.git import git
 
 
 @dataclass(frozen=True)

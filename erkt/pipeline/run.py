@@ -11,8 +11,9 @@ from erkt.errors import ErktError
 from erkt.files.replace import remove_leftovers
 from erkt.inflight import states, stopping
 from erkt.params.tracking import Tracking
-from erkt.pipeline import lineage, lock, paths, resume
+from erkt.pipeline import lock, paths, resume
 from erkt.pipeline.cells import Cell
+from erkt.pipeline.git import git_state
 from erkt.pipeline.job import Job, Stage
 from erkt.tracking import mirror
 
@@ -61,7 +62,7 @@ def _tracked(stage: Stage, job: Job) -> str:
         inputs=job.inputs,
         stage=job.name,
         params=job.declared_params(),
-        tags=lineage.git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
+        tags=git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
         root=job.root,
         environment=job.environment,
         warn=job.warn,

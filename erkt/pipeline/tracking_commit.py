@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from erkt.errors import ErktError
 from erkt.files.json_file import write_json
-from erkt.pipeline.revision import Revision
+from erkt.pipeline.git import Revision
 from erkt.tracking import mlflow_store
 from erkt.tracking.mlflow_run import (
     CONTENT,

@@ -13,7 +13,8 @@ from tracked import SUMMARY, Checkout, dump, empty_database, no_settings, pictur
 
 from erkt import cli
 from erkt.errors import ErktError
-from erkt.pipeline import results, revision
+from erkt.pipeline import results
+from erkt.pipeline.git import read_clean
 
 AUTHORED = "2024-02-29T12:00:00+0000"
 
@@ -148,7 +149,7 @@ def test_the_run_of_the_commit_has_all_params_the_summary_and_every_table_and_pi
 
 def test_the_commits_author_date_is_the_time_of_what_is_made(checkout: Checkout) -> None:
     with contextlib.chdir(checkout.folder):
-        head = revision.read_clean(Path.cwd())
+        head = read_clean(Path.cwd())
     assert head.authored == 1_709_208_000_000
     assert head.subject == "a made-up run"
     assert head.experiment == ""
@@ -158,7 +159,7 @@ def test_an_experiment_of_dvc_that_is_checked_out_is_named(checkout: Checkout) -
     place = "refs/exps/ab/cdef/odd-cat"
     checkout.git("update-ref", place, "HEAD")
     try:
-        assert revision.read_clean(checkout.folder).experiment == "odd-cat"
+        assert read_clean(checkout.folder).experiment == "odd-cat"
     finally:
         checkout.git("update-ref", "-d", place)
 
@@ -242,7 +243,7 @@ def test_outside_a_repository_or_before_a_commit_there_is_nothing_to_track(
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(ErktError, match="git log: fatal: not a git repository"):
-        revision.read_clean(tmp_path)
+        read_clean(tmp_path)
 
 
 def test_a_server_that_is_away_is_one_line_and_status_1(

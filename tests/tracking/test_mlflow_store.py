@@ -13,7 +13,7 @@ from tracked import dump, empty_database, no_settings, picture
 from erkt.errors import ErktError
 from erkt.params.tracking import Tracking
 from erkt.pipeline import tracking_commit
-from erkt.pipeline.revision import Revision
+from erkt.pipeline.git import Revision
 from erkt.pipeline.tracking_commit import Record, Tracked
 from erkt.tracking.mirror import track
 

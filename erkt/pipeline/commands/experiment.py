@@ -20,7 +20,7 @@ from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
 from erkt.pipeline.experiments.runs import CODE, find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
-from erkt.pipeline.revision import check_committed
+from erkt.pipeline.git import check_committed
 
 
 def arguments(parser: ArgumentParser) -> None:

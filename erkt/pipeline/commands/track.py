@@ -10,8 +10,9 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from erkt.pipeline import paths, revision, tracking_commit
+from erkt.pipeline import paths, tracking_commit
 from erkt.pipeline.cells import all_cells
+from erkt.pipeline.git import read_clean
 from erkt.pipeline.params_file import read_params
 from erkt.pipeline.recorded import check_recorded
 from erkt.pipeline.results import check_present, stage_record, whole_record
@@ -26,7 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Check that everything belongs to the commit, then make what its runs lack."""
-    head = revision.read_clean(Path.cwd())
+    head = read_clean(Path.cwd())
     params = read_params(paths.PARAMS)
     cells = all_cells(params)
     check_present(cells)
