@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
-import json
 import os
+import shutil
 import sqlite3
 import tempfile
 from argparse import Namespace
@@ -12,33 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import standin
 from clone import Clone
 
-from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, all_cells
 from erkt.pipeline.commands import track
 from erkt.pipeline.inputs import inputs_digest
 from erkt.tracking import mlflow_store
 
-RECORDS = {"measure", "stress", "evaluate", "evaluate_teacher"}
-CURVE = "epoch,learning_rate,loss,val_oa\n1,0.005,2.46352,22.2222\n2,1.5e-09,1.25,81.25\n"
-SUMMARY = {
-    "student": {"oa": {"mean": 90.5, "std": None, "runs": 1}, "parameters": 1000},
-    "ensemble": {"oa": {"mean": 92.25, "std": 0.5, "runs": 1}, "parameters": 3000},
-    "teachers": {"one": {"oa": {"mean": 91.0, "std": None, "runs": 1}, "parameters": 3000}},
-    "gap": {"mean": 1.75, "std": None, "runs": 1},
-}
-
 
 class Checkout(Clone):
-    """A clone with made-up outputs of every stage, recorded in dvc.lock and committed."""
+    """A clone whose stages make their outputs up, as if all had run; recorded in dvc.lock and committed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        for script in (folder / "stages").glob("[!_]*.py"):
+            shutil.copyfile(standin.__file__, script)
         with contextlib.chdir(folder):
             for cell in self.cells():
-                for path in cell.outputs():
-                    self._make(cell, path)
+                standin.make(cell, self.key(cell))
         self.record()
 
     def cells(self) -> list[Cell]:
@@ -48,22 +40,6 @@ class Checkout(Clone):
     def key(self, cell: Cell) -> str:
         with contextlib.chdir(self.folder):
             return inputs_digest(cell, self.params)
-
-    def _make(self, cell: Cell, path: Path) -> None:
-        if not path.suffix:
-            path = path / "manifest.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        row: dict[str, Any] = {"stage": cell.name, "network": "student", "oa": 90.125, "parameters": 1000}
-        text = f"{cell.name} made {path}"
-        if path == paths.SUMMARY:
-            text = json.dumps(SUMMARY)
-        elif cell.stage in RECORDS and path.suffix == ".json":
-            row["inputs"] = self.key(cell)
-            rows = [row, row | {"network": "ensemble", "oa": 92.25}] if cell.stage == "evaluate" else [row]
-            text = json.dumps(rows)
-        elif path.parts[:2] == ("metrics", "curves"):
-            text = CURVE
-        path.write_text(text, encoding="utf-8")
 
     def record(self) -> None:
         """Have DVC take what lies here for the present code and params, and commit it."""

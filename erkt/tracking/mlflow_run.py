@@ -41,8 +41,8 @@ class Contents:
         self._metrics |= {f"{name} {step or 0}": value for name, value in numbers.items()}
         return list(numbers.items())
 
-    def add_artifact(self, file: Path, folder: str = "") -> None:
-        """Add a file that goes into ``folder`` of the run, under its own name."""
+    def add_artifact(self, file: Path, folder: str) -> None:
+        """Add a file that goes into ``folder`` of the run ("" for the run itself), under its own name."""
         self._artifacts[f"{folder}/{file.name}"] = sha256_file(file)
 
     def digest(self) -> str:
@@ -56,29 +56,22 @@ class StoredRun:
 
     Args:
         client: the store.
-        run_id: the run, as ``create`` or a search returned it.
+        found: the run, as the client returned it.
         timestamp: milliseconds since 1970 for everything; None for the present.
     """
 
-    def __init__(self, client: "MlflowClient", run_id: str, timestamp: int | None = None) -> None:
-        self._client, self._run_id, self._timestamp = client, run_id, timestamp
+    def __init__(self, client: "MlflowClient", found: "Found", timestamp: int | None = None) -> None:
+        self._client, self._found, self._timestamp = client, found, timestamp
+        self._run_id = found.info.run_id
         self._contents = Contents()
         self._waiting: list[Metric] = []
 
     def params(self, params: Mapping[str, Any]) -> None:
-        """Keep params; nested ones get dotted names, long values are cut to MLflow's limit."""
+        """Keep params; nested ones get dotted names, and MLflow cuts long values to its limit."""
         from mlflow.entities import Param
-        from mlflow.utils.validation import (
-            MAX_ENTITY_KEY_LENGTH,
-            MAX_PARAM_VAL_LENGTH,
-            MAX_PARAMS_TAGS_PER_BATCH,
-        )
 
-        flat = {name[:MAX_ENTITY_KEY_LENGTH]: text[:MAX_PARAM_VAL_LENGTH] for name, text in _flat(params)}
-        batch = [Param(name, text) for name, text in flat.items()]
-        for first in range(0, len(batch), MAX_PARAMS_TAGS_PER_BATCH):
-            part = batch[first : first + MAX_PARAMS_TAGS_PER_BATCH]
-            self._client.log_batch(self._run_id, params=part, synchronous=True)
+        flat = [Param(name, text) for name, text in _flat(params)]
+        self._client.log_batch(self._run_id, params=flat, synchronous=True)
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Take numbers; ``send`` keeps them."""
@@ -90,11 +83,7 @@ class StoredRun:
 
     def send(self) -> None:
         """Keep the metrics that wait."""
-        from mlflow.utils.validation import MAX_METRICS_PER_BATCH
-
-        for first in range(0, len(self._waiting), MAX_METRICS_PER_BATCH):
-            part = self._waiting[first : first + MAX_METRICS_PER_BATCH]
-            self._client.log_batch(self._run_id, metrics=part, synchronous=True)
+        self._client.log_batch(self._run_id, metrics=self._waiting, synchronous=True)
         self._waiting = []
 
     def artifact(self, file: Path, folder: str = "") -> None:
@@ -109,35 +98,26 @@ class StoredRun:
             self._client.set_tag(self._run_id, CONTENT, self._contents.digest())
         self._client.set_terminated(self._run_id, status, self._timestamp)
 
+    def fail(self) -> None:
+        """End the run as one that lacks something."""
+        self._client.set_terminated(self._run_id, "FAILED")
 
-def create(
-    client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str], start: int | None = None
-) -> "Found":
-    """Make a run and return it; ``tags`` are cut to MLflow's limit, ``start`` is in ms since 1970 (None: now)."""
-    from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
+    def delete_others(self) -> None:
+        """Delete the other runs with the same inputs that no commit refers to, as MLflow does it: they can come back.
 
-    cut = {key: text[:MAX_TAG_VAL_LENGTH] for key, text in tags.items()}
-    return client.create_run(experiment, start, cut, name)
+        Those that stages began after this one stay; who fills a run from files makes it again if it is gone.
+        """
+        own = self._found
+        for other in with_tag(self._client, own.info.experiment_id, INPUTS, own.data.tags[INPUTS]):
+            tags = other.data.tags
+            spared = other.info.run_id == self._run_id or PARENT in tags
+            if not spared and (MADE_FROM in tags or other.info.start_time <= own.info.start_time):
+                self._client.delete_run(other.info.run_id)
 
 
 def with_tag(client: "MlflowClient", experiment: str, tag: str, value: str) -> "list[Found]":
     """Return the runs, deleted ones apart, whose ``tag`` is ``value``."""
     return list(client.search_runs([experiment], f"tags.`{tag}` = '{value}'"))
-
-
-def delete_older(client: "MlflowClient", experiment: str, kept: "Found") -> None:
-    """Delete the runs with the inputs of ``kept`` that started before it, as MLflow does it: they can be restored.
-
-    Those that a commit refers to stay. So do those made from files that are being filled or hold the same as
-    ``kept``: another process may be at work with them.
-    """
-    for other in with_tag(client, experiment, INPUTS, kept.data.tags[INPUTS]):
-        tags = other.data.tags
-        same = other.info.status == "RUNNING" or tags.get(CONTENT) == kept.data.tags.get(CONTENT)
-        spared = PARENT in tags or (MADE_FROM in tags and same)
-        older = other.info.run_id != kept.info.run_id and other.info.start_time <= kept.info.start_time
-        if older and not spared:
-            client.delete_run(other.info.run_id)
 
 
 def _name(name: str) -> str:
@@ -151,7 +131,5 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield (
-                _name(f"{prefix}{name}"),
-                value if isinstance(value, str) else json.dumps(value, default=str),
-            )
+            text = value if isinstance(value, str) else json.dumps(value, default=str)
+            yield _name(f"{prefix}{name}"), text

@@ -6,10 +6,12 @@ MLflow is imported inside the functions: a stage that does not track must not pa
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock
 
 from erkt.errors import ErktError
 
@@ -24,6 +26,7 @@ _IN_THE_WAY = (
     "database is locked",
     "UNIQUE constraint failed",  # SQLite
     "duplicate key value",  # PostgreSQL
+    "already exists",  # MLflow, of an experiment
     "must be in the 'active' state",  # MLflow, of a deleted run
 )
 _TOLD_LENGTH = 600  # an error of a connection names its cause at the end
@@ -51,10 +54,9 @@ def masked(text: str) -> str:
 def patiently(work: Callable[[], T]) -> T:
     """Return what ``work`` returns; if others were in its way, do it again, six times in all.
 
-    SQLite lets whoever comes at the right moment in, not whoever has waited longest, so with many processes on
-    a busy machine one of them can wait through the 20 s that MLflow allows a call. And of two that write the same
-    row in the same moment any database refuses one, and a run that two have made one of them deletes. ``work`` must
-    bear repetition.
+    ``work`` must bear repetition. SQLite lets in whoever comes at the right moment, so with many processes one can
+    wait through the 20 s that MLflow allows a call. And of two that write the same row at once, any database
+    refuses one.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -74,13 +76,14 @@ def address(root: Path, environment: Mapping[str, str]) -> str:
 def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
     """Open the store at ``uri`` and return a client and the id of ``experiment``, making what is missing.
 
-    Artifacts of a database lie in ``mlartifacts`` beside it; those of a server where it keeps them. The
-    settings that bound and silence MLflow go into the environment of the process, where MLflow reads
-    them; those that the user has set stay.
+    Artifacts of a database lie in ``mlartifacts`` beside it; those of a server where it keeps them. The settings
+    that bound and silence MLflow go into the environment of the process, where MLflow reads them; those that the
+    user has set stay.
 
     Raises:
         ErktError: the address is neither an SQLite file nor an HTTP server.
-        Exception: whatever MLflow, SQLAlchemy and sqlite3 raise when the store cannot be used.
+        Exception: whatever MLflow, SQLAlchemy and sqlite3 raise when the store cannot be used; ``patiently`` helps
+            where another process makes the experiment at the same moment.
     """
     served = uri.startswith(("http://", "https://"))
     if not served and not uri.startswith("sqlite:///"):
@@ -88,38 +91,28 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
         raise ErktError(
             f"{uri} is no store for tracking; use sqlite:///<file> or the http address of a server"
         )
-    database = Path(uri.removeprefix("sqlite:///")).resolve()
-    if not served and set("%?") & set(str(database)):
-        raise ErktError(f"{database} has % or ? in its path, which the address of a database cannot hold")
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    if served:
-        client = MlflowClient(uri)
-        return client, _experiment_id(client, experiment, None)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    artifacts = (database.parent / "mlartifacts").as_uri()
-    _ensure_tables(database, artifacts)
-    client = MlflowClient(f"sqlite:///{database}")
-    return client, _experiment_id(client, experiment, artifacts)
-
-
-@contextmanager
-def _lock(database: Path) -> Iterator[None]:
-    """Let one process in at a time: two that make the tables of one file break each other.
-
-    An exclusive transaction on a file of its own is a lock that works on every platform, waits no longer
-    than it is told to and ends with its process.
-    """
-    with closing(sqlite3.connect(f"{database}.lock", timeout=_LOCK_SECONDS, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
+    artifacts = None
+    if not served:
+        database = Path(uri.removeprefix("sqlite:///")).resolve()
+        if set("%?") & set(str(database)):
+            raise ErktError(f"{database} has % or ? in its path, which the address of a database cannot hold")
+        artifacts = (database.parent / "mlartifacts").as_uri()
+        _ensure_tables(database, artifacts)
+        uri = f"sqlite:///{database}"
+    client = MlflowClient(uri)
+    found = client.get_experiment_by_name(experiment)
+    return client, found.experiment_id if found else client.create_experiment(experiment, artifacts)
 
 
 def _ensure_tables(database: Path, artifacts: str) -> None:
+    """Make the database if it is not there, one process at a time: two that make one file break each other."""
+    database.parent.mkdir(parents=True, exist_ok=True)
     if not database.exists():
-        with _lock(database):
+        with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):
             if not database.exists():  # another process may have been first
                 _make_tables(database, artifacts)
     with closing(sqlite3.connect(database)) as connection:
@@ -136,17 +129,3 @@ def _make_tables(database: Path, artifacts: str) -> None:
     store = SqlAlchemyStore(f"sqlite:///{part}", artifacts)  # type: ignore[no-untyped-call]  # MLflow's own gap
     store.engine.dispose()
     os.replace(part, database)
-
-
-def _experiment_id(client: "MlflowClient", name: str, artifacts: str | None) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return client.create_experiment(name, artifact_location=artifacts)
-        except MlflowException:
-            found = client.get_experiment_by_name(name)  # another client of the server may have been first
-            if found is None:
-                raise
-    return found.experiment_id

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from erkt.pipeline import paths, tracking_commit
 from erkt.pipeline.cells import all_cells
+from erkt.pipeline.dvc_repository import check_recorded
 from erkt.pipeline.git import read_clean
 from erkt.pipeline.params_file import read_params
-from erkt.pipeline.recorded import check_recorded
 from erkt.pipeline.results import check_present, stage_record, whole_record
 from erkt.tracking import mlflow_store
 
