@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clone import Clone
+from clone import finished_clone
 from closure import ROOT
 from shell_blocks import Team, blocks
 
@@ -13,31 +13,14 @@ DOCUMENT = ROOT / "docs/team.md"
 BLOCKS = blocks(DOCUMENT.read_text(encoding="utf-8"))
 
 
-def _origin(factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with ``git``, a bare repository, and ``ana``, a clone of it in which all stages have run.
-
-    Made once in a run of pytest.
-    """
-    origin = factory.getbasetemp() / "team-origin"
-    if origin.exists():
-        return origin
-    folder = factory.mktemp("origin")
-    (folder / "ana").mkdir()
-    made = Clone(folder / "ana")
-    del made.params["teachers"]["two"]  # fewer stages
-    made.write_params()
-    made.repro("--all-pipelines")
-    made.commit("First run")
+def make_team(factory: pytest.TempPathFactory, **variables: str) -> Team:
+    """Return a team whose first clone, ``ana``, has run everything; git, remote, cache and home are its own."""
+    folder = factory.mktemp("team")
+    made, _ = finished_clone(factory)
     made.git("branch", "--move", "main")
     made.git("init", "-q", "--bare", "--initial-branch=main", str(folder / "git"))
     made.git("push", "-q", str(folder / "git"), "main")
-    return folder.rename(origin)
-
-
-def make_team(factory: pytest.TempPathFactory, **variables: str) -> Team:
-    """Return a team whose first clone, ``ana``, has everything; a remote, a cache and a home are its own."""
-    folder = factory.mktemp("team")
-    shutil.copytree(_origin(factory), folder, dirs_exist_ok=True, symlinks=True)
+    shutil.move(made.folder, folder / "ana")
     places = {
         "TEAM_GIT": str(folder / "git"),
         "TEAM_REMOTE": str(folder / "remote"),

@@ -27,7 +27,9 @@ IN_A_REPOSITORY = {
     "describe": "print the operations and networks of a preset beside the paper's",
     "doctor": "check up on machine and repository before a long run",
     "experiment": "run the rows of a table that have not run yet",
+    "merge-lock": "join both sides of dvc.lock and metrics/ in the midst of a git merge",
     "params": "check parameter files in full, without running anything",
+    "push": "send what a colleague needs to run nothing again",
     "speed": "measure size and inference time of student, teachers and ensemble",
     "stage": "run one cell of a stage, as dvc repro does",
     "summary": "print the result table of the last run",
@@ -85,7 +87,7 @@ def _load(command: str) -> ModuleType:
     """Return the module of ``command``; leave in one line if a package is not installed in this Python."""
     package = "erkt.cli" if command in ANYWHERE else "erkt.pipeline.commands"
     try:
-        return importlib.import_module(f"{package}.{command}")
+        return importlib.import_module(f"{package}.{command.replace('-', '_')}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("erkt", "stages"):
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from shell_blocks import Team, blocks, executed, restored
-from team_origin import BLOCKS, DOCUMENT, make_team, objects
+from team_origin import BLOCKS, make_team, objects
 
 STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "summarize"]
 IMAGES = ["download", "prepare"]
@@ -28,16 +28,6 @@ def test_every_block_is_run_by_a_test() -> None:
     sources = [Path(__file__), Path(__file__).with_name("test_team_remotes.py")]
     tests = "".join(file.read_text(encoding="utf-8") for file in sources)
     assert [title for title in BLOCKS if f'"{title}"' not in tests] == []
-
-
-def test_every_command_in_prose_is_in_a_block_and_every_variable_is_explained() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    prose = " ".join(line for line in text.splitlines() if not line.startswith("    "))
-    commands = "\n".join(block.commands for block in BLOCKS.values())
-    named = re.findall(r"`((?:dvc|git|python) [^`]*)`", prose)
-    assert named
-    assert [command for command in named if command not in commands] == []
-    assert set(re.findall(r"\$TEAM_\w+", commands)) == set(re.findall(r"`(\$TEAM_\w+)`", prose))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +71,13 @@ def test_two_people_at_once_run_what_they_change_and_compare_by_git_alone(team: 
     assert objects(team.folder / "ana/.dvc/cache") == ours
     for value in ("distill.loss_ratio", "distill.recipe.learning_rate", "student.oa.mean"):
         assert len(re.findall(value, table)) >= 2, f"{value} is not in the diff and in the table"
+
+
+def test_the_same_params_on_another_branch_train_nothing(team: Team) -> None:
+    printed = team.run("ben: the same params on a branch of his own")
+    assert (executed(printed), restored(printed)) == ([], STUDENT)
+    compare = "git fetch -q && git diff --stat origin/ana -- dvc.lock metrics ':!metrics/environment'"
+    assert team.shell("ben", compare) == ""
 
 
 def test_a_merge_that_takes_one_side_runs_nothing(team: Team) -> None:

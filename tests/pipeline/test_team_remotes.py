@@ -188,18 +188,6 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Team:
     return made
 
 
-def test_params_alone_bring_a_result_back_once_its_metrics_are_in_the_remote(changed: Team) -> None:
-    """The first half pins what the document says of ``dvc push``; if it fails, DVC has learned to push them."""
-    changed.shell("ben", f"{RATIO} && dvc pull --run-cache --allow-missing")
-    printed = changed.shell("ben", "dvc repro --pull --dry")
-    assert (executed(printed), restored(printed)) == (["distill@0"], [])
-    changed.run("ana: push what the run-cache lists")
-    printed = changed.run("ben: after writing Ana's ratio into params.yaml")
-    assert (executed(printed), restored(printed)) == ([], STUDENT)
-    compare = "git fetch -q && git diff --stat origin/ana -- dvc.lock metrics ':!metrics/environment'"
-    assert changed.shell("ben", compare) == ""
-
-
 def test_clones_with_one_cache_run_nothing_and_hold_one_copy(changed: Team) -> None:
     (changed.folder / "cache").mkdir()
     changed.shell("ana", "git switch --quiet main && dvc checkout --quiet")

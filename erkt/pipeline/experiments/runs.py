@@ -15,8 +15,8 @@ from erkt.files.yaml_file import parse_yaml
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, all_cells, look_up
 from erkt.pipeline.experiments.definition import NEUTRAL, Experiment
-from erkt.pipeline.lock import code_md5
 from erkt.pipeline.git import git
+from erkt.pipeline.lock import code_md5
 
 CODE = ("erkt", "stages")
 """Folders whose files are code; other dependencies are data."""
