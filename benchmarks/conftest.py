@@ -25,10 +25,10 @@ from benchmarks import paper
 from benchmarks.goals import goal_of
 from benchmarks.rows import Row, read, replaced, row_of, table, write
 from erkt.evaluation.timing import in_turns
+from erkt.machine.device import choose
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline import paths
-from erkt.training.device import choose
 
 ROUNDS, QUICK_ROUNDS = 7, 3
 Race = Callable[..., dict[str, list[float]]]

@@ -23,13 +23,13 @@ from erkt.data.images import Subset
 from erkt.inflight.checkpoints import FolderCheckpoints
 from erkt.inflight.stopping import Stop, Stopped
 from erkt.losses.supervised import Supervised
+from erkt.machine.device import choose
 from erkt.networks.inference import predict
 from erkt.networks.recompute import forget_activations
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import block_logits
-from erkt.training.device import choose
 from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
 

@@ -14,11 +14,11 @@ import torch
 
 from benchmarks import paper
 from benchmarks.test_training import epoch
+from erkt.machine.device import choose
 from erkt.networks.recompute import forget_activations
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.teachers.reader import CachedTeachers
-from erkt.training.device import choose
 
 _BATCHES, _EPOCHS = 2, 3
 

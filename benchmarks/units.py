@@ -28,13 +28,13 @@ from erkt.data.prepare import decode
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import write_json
 from erkt.losses.supervised import Supervised
+from erkt.machine.device import choose
 from erkt.params.prepare import Prepare
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline import paths
 from erkt.scenes import CLASSES, render
 from erkt.teachers.writer import block_logits
-from erkt.training.device import choose
 from erkt.training.engine import fit
 from erkt.views.view import View
 

@@ -3,6 +3,7 @@
 from erkt.data.images import open_parts
 from erkt.files.artifacts import WEIGHTS
 from erkt.files.digests import sha256_file
+from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.networks.onnx_teacher import OnnxTeacher
 from erkt.params.schema import as_dict
@@ -11,7 +12,6 @@ from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.teachers.manifest import Origin
 from erkt.teachers.writer import write_block
-from erkt.training.device import choose
 from erkt.views.batches import ViewBatches
 
 

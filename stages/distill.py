@@ -2,6 +2,7 @@
 
 from erkt.data.images import open_parts
 from erkt.losses.objective import Objective
+from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.networks.inference import validation
 from erkt.networks.recompute import forget_activations
@@ -14,7 +15,6 @@ from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.seeds import derive
 from erkt.teachers.teaching import Source, open_teachers
-from erkt.training.device import choose
 from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
 
@@ -45,7 +45,8 @@ def main(job: Job) -> str:
         validate=validation(model, val, job.runtime.inference_batch, device),
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
-        economy=settings.economy,
+        resizing=settings.resizing,
+        averaging=settings.averaging,
     )
     line = job.write_curve(paths.curves(job.seed, "student"), epochs)
     models.save_folder(model, paths.student(job.seed))

@@ -8,12 +8,12 @@ from erkt.figures import run_figures
 from erkt.figures.robustness import robustness_figure
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
+from erkt.machine.device import choose
 from erkt.networks.models import load_folder
 from erkt.params.views import ViewSettings
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers
-from erkt.training.device import choose
 from erkt.views.batches import ViewBatches
 
 

@@ -7,12 +7,12 @@ from erkt.evaluation import against_ensemble as evaluation
 from erkt.evaluation.predictions import Predictions
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
+from erkt.machine.device import choose
 from erkt.networks import logits, models
 from erkt.networks.inference import predict
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_test_logits
-from erkt.training.device import choose
 
 
 def main(job: Job) -> str:

@@ -4,11 +4,11 @@ from erkt.data.images import open_parts
 from erkt.evaluation import metrics
 from erkt.files.artifacts import WEIGHTS
 from erkt.files.digests import sha256_file
+from erkt.machine.device import choose
 from erkt.networks import logits, models
 from erkt.networks.inference import predict
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
-from erkt.training.device import choose
 
 
 def main(job: Job) -> str:

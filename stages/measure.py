@@ -2,6 +2,7 @@
 
 from erkt.data.images import open_parts
 from erkt.evaluation import variance
+from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.params.cache import Cache
 from erkt.params.views import ViewSettings
@@ -9,7 +10,6 @@ from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.teachers.teaching import Source, open_teachers
-from erkt.training.device import choose
 from erkt.views.batches import ViewBatches
 
 VIEWS = 5  # the first ones are enough for means over all images

@@ -5,12 +5,12 @@ from erkt.evaluation import robustness
 from erkt.evaluation.predictions import Predictions
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
+from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.params.stress import Stress
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers
-from erkt.training.device import choose
 
 
 def main(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from erkt.data.images import open_parts
 from erkt.losses.supervised import Supervised
+from erkt.machine.device import choose
 from erkt.networks import logits, models
 from erkt.networks.inference import predict, validation
 from erkt.networks.recompute import forget_activations
@@ -10,7 +11,6 @@ from erkt.params.views import ViewSettings
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.seeds import derive
-from erkt.training.device import choose
 from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
 

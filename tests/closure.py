@@ -21,8 +21,7 @@ NEUTRAL = (
     "erkt/pipeline/",
     "erkt/progress.py",
     "erkt/tracking/",
-    "erkt/training/allocator.py",
-    "erkt/training/device.py",
+    "erkt/machine/",
     "stages/__init__.py",
 )
 """What cannot change a result, only refuse, show, record or name: modules and packages that no stage declares."""

@@ -71,11 +71,11 @@ def test_every_command_and_make_target_is_known(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_commands_in_blocks_have_arguments_that_the_command_takes(page: Path) -> None:
     for line in block_lines(page.read_text(encoding="utf-8")):
-        match = re.match(r"(?:\w+=\S+ )*(?:python -m )?erkt (\w+)(.*)", line)
+        match = re.match(r"(?:\w+=\S+ )*(?:python -m )?erkt ([\w-]+)([^&]*)", line)
         if match:
             package = "erkt.cli" if match[1] in ANYWHERE else "erkt.pipeline.commands"
             parser = ArgumentParser(exit_on_error=False)
-            importlib.import_module(f"{package}.{match[1]}").arguments(parser)
+            importlib.import_module(f"{package}.{match[1].replace('-', '_')}").arguments(parser)
             parser.parse_args(shlex.split(match[2], comments=True))
 
 

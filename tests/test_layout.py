@@ -12,6 +12,7 @@ FLOORS = [
     "progress",
     "files",
     "params",
+    "machine",
     "inflight",
     "scenes",
     "data",

@@ -1,15 +1,22 @@
-"""The distillation: objective and recipe of the student, and what makes it cheaper."""
+"""The distillation: objective and recipe of the student."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from erkt.params.economy import Economy
 from erkt.params.loss import Loss
 from erkt.params.recipe import Recipe
+from erkt.params.resizing import Resizing
+from erkt.params.schema import Between
 
 
 @dataclass(frozen=True)
 class Distill(Loss):
-    """The objective's settings (see ``Loss``), the student's recipe, and what makes it cheaper."""
+    """The objective's settings (see ``Loss``), the student's recipe, and two options that the paper does not have.
+
+    ``averaging`` is what an average of the weights keeps at each step; the average is the result. With 0 the result
+    are the last step's weights.
+    """
 
     recipe: Recipe
-    economy: Economy
+    resizing: Resizing
+    averaging: Annotated[float, Between(0, 1, below=True)]

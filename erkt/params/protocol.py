@@ -49,7 +49,7 @@ class Protocol:
         for name in sorted(_TAKEN & set(self.teachers)):
             raise ErktError(f"teachers: '{name}' is a name in files or tables of results; choose another")
         self._check_ensemble()
-        self._check_economy()
+        self._check_resizing()
         self._check_cache()
 
     def _check_ensemble(self) -> None:
@@ -70,10 +70,10 @@ class Protocol:
                 "set search: none or a val_percent"
             )
 
-    def _check_economy(self) -> None:
-        first, side = self.distill.economy.first_side, self.prepare.side
+    def _check_resizing(self) -> None:
+        first, side = self.distill.resizing.first_side, self.prepare.side
         if first is not None and first > side:
-            raise ErktError(f"distill.economy.first_side: {first} pixels, but images have {side}")
+            raise ErktError(f"distill.resizing.first_side: {first} pixels, but images have {side}")
 
     def _check_cache(self) -> None:
         views, epochs = len(self.cache.views), self.distill.recipe.epochs

@@ -18,11 +18,12 @@ from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.networks.models import Classifier, put_on
 from erkt.networks.recompute import statistics_kept
-from erkt.params.economy import OFF, Economy
 from erkt.params.recipe import Recipe
+from erkt.params.resizing import OFF, Resizing
 from erkt.seeds import derive
 from erkt.teachers.teach import Teach
-from erkt.training.economy import average_of, shrunk, side_at
+from erkt.training.averaging import average_of
+from erkt.training.resizing import shrunk, side_at
 from erkt.views.batches import Batch, ViewBatches
 
 
@@ -76,7 +77,8 @@ def fit(
     validate: Callable[[], dict[str, float]] = dict,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
-    economy: Economy = OFF,
+    resizing: Resizing = OFF,
+    averaging: float = 0.0,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
@@ -85,8 +87,8 @@ def fit(
     ``on_step`` hears how many steps of how many are done.
     ``checkpoints`` hold weights, moments and place after a step; epochs that a restored one has behind it are
     yielded again, from its records. With the same number of threads on the same CPU the end is the same, bit
-    for bit, as without the interruption. ``economy`` makes training cheaper; where it averages weights,
-    ``model`` has the average after its last step.
+    for bit, as without the interruption. ``resizing`` and ``averaging`` are those of
+    ``erkt.params.distill``; where weights are averaged, ``model`` has the average after its last step.
 
     Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
     with weights that are not: the last one kept is good.
@@ -95,7 +97,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    average = average_of(model, economy)
+    average = average_of(model, averaging)
     place, kept = _Place(), checkpoints.restore()
     if kept is not None:
         place = _restore(kept, model, optimizer, average)
@@ -108,7 +110,9 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
             batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
-            side = side_at(economy, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs)
+            side = side_at(
+                resizing, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs
+            )
             parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
             _check_finite(parts["loss"], place)
             optimizer.zero_grad(set_to_none=True)

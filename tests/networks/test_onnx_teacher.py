@@ -7,10 +7,10 @@ import torch
 from test_recompute import data, network
 
 from erkt.errors import ErktError
+from erkt.machine.device import choose
 from erkt.networks.onnx_teacher import OnnxTeacher
 from erkt.params.runtime import Runtime
 from erkt.teachers.writer import block_logits
-from erkt.training.device import choose
 
 
 @pytest.mark.parametrize("arch", ["test_efficientnet", "test_resnet", "test_byobnet"])

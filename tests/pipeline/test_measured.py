@@ -37,7 +37,7 @@ def test_each_epoch_costs_three_passes_of_the_student_and_each_view_one_of_each_
 def test_small_images_cost_what_they_have_pixels(params: dict[str, Any]) -> None:
     params["distill"]["loss"] = "none"
     params["distill"]["recipe"]["epochs"] = 4
-    params["distill"]["economy"] = {"first_side": 32, "grown_after": 1.0, "averaging": 0.0}
+    params["distill"]["resizing"] = {"first_side": 32, "full_after": 1.0}
     # 32 and 64 pixels have half a step's share each, as rounding goes: 0.5 epochs, and 1 for each size between.
     each = 0.5 * at(32) + at(40) + at(48) + at(56) + 0.5 * at(64)
     assert distill_cost(params, [], 30) == pytest.approx(3 * each, rel=1e-9)

@@ -10,11 +10,11 @@ from typing import Any
 
 from erkt.errors import ErktError
 from erkt.evaluation.inference_cost import CLASSES, COUNTED_SIDE, measure
+from erkt.machine.device import choose
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline.experiments.definition import find_preset
 from erkt.pipeline.experiments.page import page_path, write_page
-from erkt.training.device import choose
 
 PAPER = {
     "resnet18": (11.7, 1.8, 5.49),

@@ -5,13 +5,13 @@ from argparse import ArgumentParser, Namespace
 from erkt.data.images import open_parts
 from erkt.errors import ErktError
 from erkt.files.json_file import read_json
+from erkt.machine.device import choose
 from erkt.params.protocol import Protocol
 from erkt.pipeline import paths
 from erkt.pipeline.params_file import check_params, read_params
 from erkt.teachers import teaching
 from erkt.teachers.reader import open_blocks
 from erkt.teachers.verify import TOLERANCE, largest_difference
-from erkt.training.device import choose
 from erkt.views.batches import ViewBatches
 
 

@@ -61,7 +61,7 @@ def needed(protocol: Protocol) -> Need | None:
     for kind, _, count in stays:
         kinds[kind] += count
     to_make = sum(count for _, path, count in stays if not path.exists()) + (0 if prepared else array)
-    averaged = student[0] if protocol.distill.economy.averaging else 0
+    averaged = student[0] if protocol.distill.averaging else 0
     largest = max(student[1] + averaged, *(checkpoint for _, checkpoint in teachers.values()))
     if protocol.cache.blocks:
         largest = max(largest, round(logits))

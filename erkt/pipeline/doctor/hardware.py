@@ -31,7 +31,7 @@ def device(settings: Runtime) -> Iterator[Finding]:
     """
     import torch
 
-    from erkt.training.device import choose
+    from erkt.machine.device import choose
 
     try:
         chosen = choose(settings).type
@@ -90,8 +90,8 @@ def student_step(protocol: Protocol) -> Iterator[Finding]:
     import timm
     import torch
 
+    from erkt.machine.device import choose
     from erkt.networks.models import put_on
-    from erkt.training.device import choose
     from erkt.views.threads import one_thread
 
     where, side = choose(protocol.runtime).type, min(protocol.prepare.side, _MEASURED_SIDE)

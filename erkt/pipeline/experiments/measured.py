@@ -9,7 +9,7 @@ import numpy as np
 
 from erkt.errors import ErktError
 from erkt.evaluation.paired import Bools
-from erkt.params.economy import Economy
+from erkt.params.resizing import Resizing
 from erkt.params.schema import build
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell
@@ -107,12 +107,14 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     A backward pass counts as two forward ones; small images count as small.
     """
     from erkt.networks import macs  # torch and timm, which nothing else here needs
-    from erkt.training.economy import side_at
+    from erkt.training.resizing import side_at
 
     side, (epochs, views) = params["prepare"]["side"], passes(params)
     teachers = sum(macs.count(params["teachers"][name]["network"]["arch"], classes, side)[0] for name in used)
-    economy = build(Economy, params["distill"]["economy"], "distill.economy")
-    points = [side_at(economy, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)]
+    resizing = build(Resizing, params["distill"]["resizing"], "distill.resizing")
+    points = [
+        side_at(resizing, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)
+    ]
     own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in points) / _POINTS
     return round(_FORWARD_AND_BACKWARD * own + views * teachers)
 

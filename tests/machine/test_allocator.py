@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
+from erkt.machine import device
 from erkt.params.runtime import Runtime
-from erkt.training import device
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 
 MIB = 2**20
 MEASURED = f"""
 import resource, sys, torch
-from erkt.training import allocator
+from erkt.machine import allocator
 
 def used():
     with open("/proc/self/statm") as file:
@@ -33,7 +33,7 @@ print(held, used() - before)
 """
 HUGE = f"""
 import sys, torch
-from erkt.training import allocator
+from erkt.machine import allocator
 getattr(allocator, sys.argv[1])()
 made = [torch.ones({MIB}) for _ in range(8)]
 print(all(tensor.data_ptr() % 4096 == 0 for tensor in made))

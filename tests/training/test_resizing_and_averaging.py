@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,16 +14,16 @@ from erkt.inflight.checkpoints import Checkpoints
 from erkt.inflight.stopping import Stopped
 from erkt.losses.supervised import Supervised
 from erkt.networks.models import Classifier
-from erkt.params.economy import OFF, Economy
-from erkt.training.economy import shrunk, side_at
+from erkt.params.resizing import OFF, Resizing
 from erkt.training.engine import fit
+from erkt.training.resizing import shrunk, side_at
 
-SMALL_FIRST = Economy(first_side=8, grown_after=0.75, averaging=0.0)
-AVERAGED = replace(OFF, averaging=0.7)
+SMALL_FIRST: dict[str, Any] = {"resizing": Resizing(first_side=8, full_after=0.75)}
+AVERAGED: dict[str, Any] = {"averaging": 0.7}
 
 
 def trained(
-    economy: Economy,
+    option: dict[str, Any],
     checkpoints: Checkpoints | None = None,
     model: Classifier | None = None,
     validate: Callable[[], dict[str, float]] = dict,
@@ -30,16 +31,16 @@ def trained(
     """Train for four epochs of four steps; return the weights."""
     model, recipe = model or classifier(), replace(RECIPE, epochs=4)
     kept = checkpoints or Checkpoints()
-    options = {"recipe": recipe, "seed": 3, "economy": economy, "checkpoints": kept, "validate": validate}
+    options = {"recipe": recipe, "seed": 3, "checkpoints": kept, "validate": validate} | option
     list(fit(model, batches(), Supervised(), **options))
     return model.state_dict()
 
 
 def test_the_side_grows_by_eights_until_its_share_of_the_epochs() -> None:
-    economy = Economy(first_side=32, grown_after=0.5, averaging=0.0)
-    assert [side_at(economy, 64, progress / 8) for progress in range(8)] == [32, 40, 48, 56, 64, 64, 64, 64]
+    resizing = Resizing(first_side=32, full_after=0.5)
+    assert [side_at(resizing, 64, progress / 8) for progress in range(8)] == [32, 40, 48, 56, 64, 64, 64, 64]
     assert side_at(OFF, 64, 0.0) == 64
-    assert side_at(replace(economy, first_side=36), 64, 0.0) == 36, "it never shrinks below where it starts"
+    assert side_at(replace(resizing, first_side=36), 64, 0.0) == 36, "it never shrinks below where it starts"
 
 
 def test_small_images_are_torchvisions_and_full_ones_untouched() -> None:
@@ -65,7 +66,7 @@ def test_the_result_and_what_is_validated_last_is_the_average_of_the_weights_aft
             steps.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
 
     model = classifier()
-    trained(OFF, Recording(), model)
+    trained({}, Recording(), model)
     average = {name: tensor.double() for name, tensor in steps[0].items()}
     for step in steps[1:]:
         average = {name: 0.7 * average[name] + 0.3 * tensor.double() for name, tensor in step.items()}
@@ -78,11 +79,11 @@ def test_the_result_and_what_is_validated_last_is_the_average_of_the_weights_aft
     assert torch.equal(found["network.head.weight"], seen[-1])
 
 
-@pytest.mark.parametrize("economy", [SMALL_FIRST, AVERAGED])
+@pytest.mark.parametrize("option", [SMALL_FIRST, AVERAGED])
 @pytest.mark.parametrize("steps", [1, 7, 16])
-def test_an_interruption_changes_no_bit(economy: Economy, steps: int, tmp_path: Path) -> None:
-    whole = trained(economy)
+def test_an_interruption_changes_no_bit(option: dict[str, Any], steps: int, tmp_path: Path) -> None:
+    whole = trained(option)
     with pytest.raises(Stopped):
-        trained(economy, Interrupting(tmp_path, steps))
-    resumed = trained(economy, keeper(tmp_path, seconds=1e9))
+        trained(option, Interrupting(tmp_path, steps))
+    resumed = trained(option, keeper(tmp_path, seconds=1e9))
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())

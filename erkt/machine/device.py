@@ -3,8 +3,8 @@
 import torch
 
 from erkt.errors import ErktError
+from erkt.machine.allocator import keep_freed_memory, return_freed_memory
 from erkt.params.runtime import Runtime
-from erkt.training.allocator import keep_freed_memory, return_freed_memory
 
 
 def choose(settings: Runtime) -> torch.device:
