@@ -36,7 +36,7 @@ Race = Callable[..., dict[str, list[float]]]
 
 @dataclass
 class Bench:
-    """One session: the device, whether it is the short version, whether all files were asked for, the rows so far."""
+    """One session: the device, whether it is short and whole, the rows so far."""
 
     device: torch.device
     quick: bool
@@ -91,8 +91,8 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 def race(bench: Bench, benchmark: BenchmarkFixture) -> Race:
     """Return a function: calls by name, all called in every round in turns, to their seconds in each round.
 
-    ``times`` repeats a call that is too short to be timed; ``longer`` is for a ratio so near to its goal that the usual
-    number of rounds cannot tell. pytest-benchmark keeps the whole race.
+    ``times`` repeats a call that is too short to be timed; ``longer`` is for a ratio so near to its goal that
+    the usual number of rounds cannot tell. pytest-benchmark keeps the whole race.
     """
 
     def run(
@@ -108,7 +108,7 @@ def race(bench: Bench, benchmark: BenchmarkFixture) -> Race:
 
 @pytest.fixture(autouse=True)
 def _begin_small() -> Iterator[None]:
-    """Give back what a benchmark leaves behind: freed memory is kept, and each asks for blocks of other sizes."""
+    """Give back what a benchmark leaves behind: freed memory, in blocks of its own sizes."""
     yield
     torch.compiler.reset()
     gc.collect()

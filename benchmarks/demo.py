@@ -1,9 +1,10 @@
-"""`make demo` now and at an earlier commit, one after the other, each in a fresh clone and without an installation.
+"""`make demo` now and at an earlier commit, in turns, each in a fresh clone, without an installation.
 
     python -m benchmarks.demo COMMIT [--keep FOLDER]
 
-Adds a pair to metrics/demo-turns.json: of both runs the commit, seconds and OA, and their ratio, above 1 where HEAD is
-faster. Every other pair begins with COMMIT. FOLDER gets the clone of HEAD, with what its demo made.
+Adds a pair to metrics/demo-turns.json: of both runs the commit, seconds and OA, and their ratio, above 1
+where HEAD is faster. Every other pair begins with COMMIT. FOLDER gets the clone of HEAD, with what its demo
+made.
 """
 
 import argparse

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Goal:
-    """``must`` fails the benchmark if it is missed, ``aim`` is only shown; None where there is no such goal."""
+    """``must`` fails the benchmark if it is missed, ``aim`` is only shown; None without one."""
 
     must: float | None = None
     aim: float | None = None

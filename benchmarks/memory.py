@@ -1,10 +1,12 @@
 """Peak memory of one kind of work on 31,500 images, in a process of its own.
 
-    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH [--recompute] [--precision bf16] [--batch 30]
+    python -m benchmarks.memory FOLDER {train,cache,distill,evaluate} ARCH [--recompute] [--precision bf16]
+    [--batch 30]
 
-FOLDER holds images.npy, uint8 (N, 3, S, S). Prints bytes: the most that was in use at once beyond files mapped into
-memory, whose pages the system can drop, looked at every 5 ms; on a GPU, what torch reserved there. A few steps are
-enough: after them nothing grows. A stage holds MLflow as well, and so does this process.
+FOLDER holds images.npy, uint8 (N, 3, S, S). Prints bytes: the most that was in use at once beyond files
+mapped into memory, whose pages the system can drop, looked at every 5 ms; on a GPU, what torch reserved
+there. A few steps are enough: after them nothing grows. A stage holds MLflow as well, and so does this
+process.
 """
 
 import argparse

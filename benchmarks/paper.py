@@ -1,4 +1,4 @@
-"""The paper's setting with made images and random weights: what is timed does not depend on what they show."""
+"""The paper's setting with made images and random weights: time does not depend on them."""
 
 from typing import Any
 

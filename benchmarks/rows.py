@@ -25,8 +25,9 @@ from erkt.pipeline.experiments.page import markdown
 class Row:
     """``ratio`` is the median over the rounds, ``low`` and ``high`` are the smallest and the largest of them.
 
-    A ratio above 1 says that ours is that many times faster than ``against``, or that a limit is kept. ``goal`` is
-    what ``ratio`` must reach, or aims at where nothing must be; ``must`` says which. ``note`` may say more.
+    A ratio above 1 says that ours is that many times faster than ``against``, or that a limit is kept.
+    ``goal`` is what ``ratio`` must reach, or aims at where nothing must be; ``must`` says which. ``note`` may
+    say more.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Row:
 
 
 def row_of(name: str, against: str, ratios: Sequence[float], goal: Goal, **facts: Any) -> Row:
-    """Return the row of ``ratios``, one a round; ``facts`` are ``size``, ``batch``, ``dtype``, ``device``, ``note``."""
+    """Return the row of ``ratios``, one a round; ``facts`` are size, batch, dtype, device, note."""
     spread = {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
     target = goal.must if goal.must is not None else goal.aim
     return Row(
@@ -88,7 +89,8 @@ def read(path: Path) -> list[Row]:
 def replaced(rows: Sequence[Row], anew: Sequence[Row]) -> list[Row]:
     """Return ``rows`` with those that were measured anew in their places; ErktError if one is not among them.
 
-    A ratio is measured in one run, so rows of several runs stand beside each other; device and torch must be the same.
+    A ratio is measured in one run, so rows of several runs stand beside each other; device and torch must be
+    the same.
     """
     found, by_identity = {_identity(row) for row in rows}, {_identity(row): row for row in anew}
     unknown = [row for row in anew if _identity(row) not in found]
@@ -124,7 +126,8 @@ def table(rows: Sequence[Row]) -> str:
 def machine(rows: Sequence[Row]) -> str:
     """Return what ``rows`` were measured on, in words."""
     first = rows[0]
-    return f"{first.device}, {first.threads} threads, torch {first.torch}; `vsm` and `vsm kornia` with one thread.\n"
+    machine = f"{first.device}, {first.threads} threads, torch {first.torch}"
+    return f"{machine}; `vsm` and `vsm kornia` with one thread.\n"
 
 
 def _goal(row: Row) -> str:

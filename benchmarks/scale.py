@@ -1,4 +1,4 @@
-"""What a million images, ten teachers and 64 devices would need, from what single things cost (benchmarks.units).
+"""What a million images, ten teachers and 64 devices would need, from what one of each costs.
 
     python -m benchmarks.scale
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def table(units: dict[str, Any]) -> str:
-    """Return the estimates for one seed as a table in Markdown; ``units`` is what ``benchmarks.units`` wrote."""
+    """Return the estimates for one seed in Markdown; ``units`` are those of ``benchmarks.units``."""
     rows = [*_images(units), *_logits(units), *_draws(units), *_time(units), *_traffic(units)]
     return markdown([{"one seed": what, "needs": needs, "from": source} for what, needs, source in rows])
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.shares
 
-Writes metrics/shares-cpu.json: by side in pixels, the share of each operation of Table 1 in a batch's rendering, with
-one thread; ``rest`` is the conversion from bytes, and the choice of the samples on which an operation fires.
+Writes metrics/shares-cpu.json: by side in pixels, the share of each operation of Table 1 in a batch's
+rendering, with one thread; ``rest`` is the conversion from bytes, and the choice of the samples on which an
+operation fires.
 """
 
 import cProfile

@@ -1,4 +1,4 @@
-"""Inference of the student against the whole ensemble, eager, compiled, on ONNX Runtime, and there in int8."""
+"""Inference of the student against the whole ensemble, eager, compiled, on ONNX Runtime, and in int8."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

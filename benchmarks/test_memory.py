@@ -1,4 +1,4 @@
-"""Peak memory of training, caching, distilling and evaluating on as many and as large images as NWPU-RESISC45 has.
+"""Peak memory of training, caching, distilling and evaluating on images as many and large as NWPU-RESISC45's.
 
 A limit in bytes, not a race: the ratio is the limit over the most that any of the paper's networks took.
 """
@@ -27,7 +27,7 @@ WORK = {
     "train, recompute": ("train", _ALL, ("--recompute",)),
     "train, recompute, bf16": ("train", _ALL, ("--recompute", "--precision", "bf16")),
 }
-"""Each kind of work as the paper's presets have it, and with the settings for little memory, which keep the limit."""
+"""Each kind of work as the paper's presets have it, and with those for little memory, which keep it."""
 
 
 @pytest.mark.parametrize("name", WORK)

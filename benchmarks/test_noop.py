@@ -1,4 +1,4 @@
-"""dvc repro with nothing changed, with all cells of the paper's NWPU-RESISC45 protocol. A limit in seconds, not a race."""
+"""dvc repro with nothing changed, with all cells of the paper's NWPU-RESISC45 protocol. In seconds."""
 
 import time
 from pathlib import Path
@@ -16,8 +16,8 @@ LIMIT = 5.0
 def test_noop(bench: Bench, tmp_path: Path) -> None:
     """Three seeds, three teachers, six blocks: each cell's outputs are there, and dvc.lock holds them.
 
-    Nothing is computed, since DVC does not look into what it compares: outputs are small files. Images are one file,
-    whose size does not count either.
+    Nothing is computed, since DVC does not look into what it compares: outputs are small files. Images are
+    one file, whose size does not count either.
     """
     if bench.quick:
         pytest.skip("the short version makes no large pipeline")

@@ -28,9 +28,10 @@ TAU = 2.0
 
 @pytest.mark.parametrize("side", [128, 256])
 def test_plain(side: int, bench: Bench, race: Race, tmp_path: Path) -> None:
-    """ImageFolder, torchvision v2 image by image, the ensemble online, the same loss; NCHW and AdamW as they come.
+    """ImageFolder, torchvision v2 image by image, the ensemble online, the same loss; NCHW, plain AdamW.
 
-    With and without worker processes, whichever is faster: beside a step that takes all cores they may not pay.
+    With and without worker processes, whichever is faster: beside a step that takes all cores they may not
+    pay.
     """
     if bench.quick and side > 128:
         pytest.skip("the short version")
@@ -96,7 +97,7 @@ def _check_loss(teach: Callable[[Tensor], Tensor], side: int, bench: Bench) -> N
 
 
 def _scenes(count: int, side: int) -> Subset:
-    """Return rendered scenes, which JPEG compresses as it does photographs, under the paper's number of classes."""
+    """Return rendered scenes, which JPEG compresses as it does photographs, for the paper's classes."""
     made = paper.images(count, side)
     for place in range(count):
         made.array[place] = render(CLASSES[place % len(CLASSES)], 0, place, side).transpose(2, 0, 1)

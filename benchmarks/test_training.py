@@ -1,4 +1,4 @@
-"""Training from the cache: against the student's bare step, and against the teachers beside it (Algorithm 1)."""
+"""Training from the cache: against the student's bare step, and against Algorithm 1."""
 
 import os
 import statistics
@@ -55,8 +55,8 @@ def test_step(side: int, bench: Bench, race: Race) -> None:
 def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
     """An epoch from the cache against an online one; from both, what 1, 3 and 5 students cost with caching.
 
-    Online is Algorithm 1 in this engine with the same teachers in the same mode. Views are as many as epochs: each
-    is cached once. Start-up and export are not counted, a run has hundreds of epochs.
+    Online is Algorithm 1 in this engine with the same teachers in the same mode. Views are as many as epochs:
+    each is cached once. Start-up and export are not counted, a run has hundreds of epochs.
     """
     if bench.quick and side > 128:
         pytest.skip("the short version")
@@ -92,7 +92,7 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
 
 
 def test_recompute(bench: Bench) -> None:
-    """A student's epoch with ``runtime.recompute``, against one without; in turns, each in a process of its own.
+    """A student's epoch with ``runtime.recompute``, against one without; in turns, each a process.
 
     What becomes of freed memory belongs to the setting, and cannot be changed twice within a process.
     """

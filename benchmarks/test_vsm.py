@@ -1,4 +1,4 @@
-"""A batch of views against torchvision, image by image, alone and in worker processes, and kornia, batched."""
+"""A batch of views against torchvision, image by image, alone and in workers, and kornia in batches."""
 
 import os
 from collections.abc import Callable, Iterator

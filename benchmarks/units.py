@@ -2,8 +2,9 @@
 
     python -m benchmarks.units
 
-Writes metrics/units-<device>.json: seconds of one thread for what is done on the CPU alone, images a second for
-networks on the device with all its threads. Digests are those of a file in the page cache: a disk may be slower.
+Writes metrics/units-<device>.json: seconds of one thread for what is done on the CPU alone, images a second
+for networks on the device with all its threads. Digests are those of a file in the page cache: a disk may be
+slower.
 """
 
 import io

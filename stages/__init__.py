@@ -1,1 +1,1 @@
-"""The stages of the pipeline, one thin script each: coordinates in, params, library calls, declared outputs."""
+"""The stages of the pipeline, one thin script each: coordinates and params in, declared outputs out."""

@@ -34,8 +34,8 @@ def main(job: Job) -> str:
     found = variance.report(*variance.on_views(student, teach, data, numbers), train.labels)
     job.write_records(paths.metrics(job.cell.stage, job.cell.label), [{"views": len(numbers), **found}])
     return (
-        f"{len(numbers)} views, student and teachers agree on {found['agreement']:.2f} %, squared distance of "
-        f"their probabilities {found['probabilities_distance']:.4f}"
+        f"{len(numbers)} views, student and teachers agree on {found['agreement']:.2f} %, squared "
+        f"distance of their probabilities {found['probabilities_distance']:.4f}"
     )
 
 

@@ -24,7 +24,7 @@ NEUTRAL = (
     "erkt/machine/",
     "stages/__init__.py",
 )
-"""What cannot change a result, only refuse, show, record or name: modules and packages that no stage declares."""
+"""What cannot change a result, only refuse, show, record or name: no stage declares it."""
 
 
 def module_file(name: str) -> Path | None:
@@ -60,7 +60,7 @@ def imports(path: Path) -> set[Path]:
 
 
 def closure(path: Path) -> set[str]:
-    """Return the files that decide what running ``path`` makes: its import closure without neutral modules."""
+    """Return the files that decide what running ``path`` makes: what it imports, less what is neutral."""
     found: set[Path] = set()
     waiting = [path]
     while waiting:

@@ -1,8 +1,8 @@
 """The commands of a document, and a folder of clones in which they run as they stand.
 
 A block is indented by four spaces and ends at an empty line. Its first line says who runs it and for what, as
-``# ana: share what was made``. Where it shows what is printed, commands start with ``$ `` and the other lines are
-output; ``...`` leaves lines out.
+``# ana: share what was made``. Where it shows what is printed, commands start with ``$ `` and the other lines
+are output; ``...`` leaves lines out.
 """
 
 import os
@@ -54,7 +54,7 @@ def blocks(text: str) -> dict[str, Block]:
 
 
 def missing(shown: tuple[str, ...], printed: str) -> list[str]:
-    """Return the shown lines that ``printed`` does not have in this order, whatever their numbers and widths."""
+    """Return the shown lines that ``printed`` lacks in this order, whatever their numbers."""
     rest = iter([_plain(line) for line in printed.splitlines()])
     return [line for line in shown if line != "..." and _plain(line) not in rest]
 
@@ -64,7 +64,7 @@ def _plain(line: str) -> str:
 
 
 class Team:
-    """A folder in which each person has a clone, and a home where no configuration of the developer counts."""
+    """A folder in which each person has a clone, and a home without the developer's configuration."""
 
     def __init__(self, folder: Path, document: Mapping[str, Block], **variables: str) -> None:
         self.folder = folder

@@ -1,7 +1,7 @@
 """A stage that makes its outputs up in no time: the same bytes for the same inputs, others for others.
 
-A clone of ``tracked.Checkout`` has this file as the script of every stage. All else is real there: dvc.yaml, the
-cells, what each declares, and how a stage is run.
+A clone of ``tracked.Checkout`` has this file as the script of every stage. All else is real there: dvc.yaml,
+the cells, what each declares, and how a stage is run.
 """
 
 import json

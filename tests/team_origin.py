@@ -14,7 +14,7 @@ BLOCKS = blocks(DOCUMENT.read_text(encoding="utf-8"))
 
 
 def make_team(factory: pytest.TempPathFactory, **variables: str) -> Team:
-    """Return a team whose first clone, ``ana``, has run everything; git, remote, cache and home are its own."""
+    """Return a team whose first clone, ``ana``, has run everything, with places of its own."""
     folder = factory.mktemp("team")
     made, _ = finished_clone(factory)
     made.git("branch", "--move", "main")

@@ -66,7 +66,7 @@ def no_settings() -> Iterator[None]:
 
 @functools.cache
 def empty_database() -> bytes:
-    """Return a database of MLflow with its tables and the experiment: making them takes seconds, copying none."""
+    """Return a database of MLflow with its tables and the experiment: copying one is quick."""
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "mlflow.db"
         mlflow_store.connect(f"sqlite:///{database}", "another experiment")

@@ -1,8 +1,8 @@
 """``erkt COMMAND``, or ``python -m erkt COMMAND``: what is useful beside ``dvc repro``.
 
-Each command is a module with a docstring (its help), ``arguments(parser)`` and ``run(options)``, which returns
-the exit status. Only the module of the command that runs is imported. Commands of ``erkt.cli`` run anywhere; those of
-``erkt.pipeline.commands`` work on a repository, and say so where there is none.
+Each command is a module with a docstring (its help), ``arguments(parser)`` and ``run(options)``, which
+returns the exit status. Only the module of the command that runs is imported. Commands of ``erkt.cli`` run
+anywhere; those of ``erkt.pipeline.commands`` work on a repository, and say so where there is none.
 """
 
 import argparse
@@ -45,8 +45,8 @@ _READER_LEFT = 141
 def main() -> None:
     """Run the command that the command line names; exit the process with its status.
 
-    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130; if whoever reads
-    the output has left, there is nothing to say and the status is 141, a shell's for SIGPIPE.
+    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130; if whoever
+    reads the output has left, there is nothing to say and the status is 141, a shell's for SIGPIPE.
     """
     parser = argparse.ArgumentParser(
         prog="erkt",

@@ -1,7 +1,7 @@
-"""What becomes of memory that torch frees on a CPU: kept for the next tensor, or given back to the system at once.
+"""What becomes of memory that torch frees on a CPU: kept for the next tensor, or given back at once.
 
-glibc gives large blocks back, and the system hands them out again page by page, each zeroed; a training step frees and
-asks for the same blocks again and again. Kept, a process holds the most that it ever needed.
+glibc gives large blocks back, and the system hands them out again page by page, each zeroed; a training step
+frees and asks for the same blocks again and again. Kept, a process holds the most that it ever needed.
 """
 
 import ctypes
@@ -21,8 +21,9 @@ def return_freed_memory() -> bool:
     """Give blocks of 8 MiB or more back to the system once they are freed; return whether the C library can.
 
     Called before the first tensor, it also has torch ask for huge pages (Linux), which take a third to a half
-    off an epoch. With them, giving back from 16 MiB on takes up to a quarter more memory and as much time; without, from
-    1 MiB on, up to a third more time and as much memory (B0 recomputed, 128 and 256 px, one run each).
+    off an epoch. With them, giving back from 16 MiB on takes up to a quarter more memory and as much time;
+    without, from 1 MiB on, up to a third more time and as much memory (B0 recomputed, 128 and 256 px, one run
+    each).
     """
     os.environ.setdefault(_HUGE_PAGES, "1")
     return _set({_MMAP_MAX: _MAPPINGS, _MMAP_THRESHOLD: _LARGE, _TRIM_THRESHOLD: _LARGE})

@@ -8,11 +8,12 @@ from erkt.params.runtime import Runtime
 
 
 def choose(settings: Runtime) -> torch.device:
-    """Return the device that ``settings`` name; side effects are torch's threads, no TF32, and what freed memory does.
+    """Return the device that ``settings`` name; it sets threads, TF32 off, and what freed memory does.
 
-    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be. Freed memory stays
-    with the process, which is faster; ``recompute`` wants little of it, so then it goes back to the system.
-    Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching: onnx``.
+    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be. Freed
+    memory stays with the process, which is faster; ``recompute`` wants little of it, so then it goes back to
+    the system. Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching:
+    onnx``.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

@@ -11,10 +11,10 @@ from erkt.params.schema import Between
 
 @dataclass(frozen=True)
 class Distill(Loss):
-    """The objective's settings (see ``Loss``), the student's recipe, and two options that the paper does not have.
+    """The objective's settings (see ``Loss``), the student's recipe, and two options of ours.
 
-    ``averaging`` is what an average of the weights keeps at each step; the average is the result. With 0 the result
-    are the last step's weights.
+    ``averaging`` is what an average of the weights keeps at each step; the average is the result. With 0 the
+    result are the last step's weights.
     """
 
     recipe: Recipe

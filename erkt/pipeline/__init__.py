@@ -1,1 +1,1 @@
-"""What knows ``dvc.yaml``, ``dvc.lock``, ``params.yaml`` and git: the rest of ``erkt`` is handed what it needs."""
+"""What knows ``dvc.yaml``, ``dvc.lock``, ``params.yaml`` and git: the rest is handed what it needs."""

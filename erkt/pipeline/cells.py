@@ -34,7 +34,7 @@ class Cell:
         return f"{self.stage}@{self.label}" if self.coordinates else self.stage
 
     def entry(self) -> dict[str, Any]:
-        """Return ``deps``, ``params``, ``outs``, ``plots``, ``metrics`` of dvc.yaml, the coordinates filled in."""
+        """Return ``deps``, ``params``, ``outs``, ``plots``, ``metrics`` with the coordinates filled in."""
         entry = pipeline()[self.stage]
         return {key: self._fill(entry.get(key, [])) for key in _SECTIONS}
 

@@ -12,7 +12,7 @@ _SHOWN = 3
 
 @contextmanager
 def opened() -> Iterator[Any]:
-    """Yield ``dvc.repo.Repo`` of the working directory; whatever it raises becomes an ErktError in one line."""
+    """Yield ``dvc.repo.Repo`` of the working directory; what it raises becomes an ErktError in one line."""
     from dvc.repo import Repo
 
     try:

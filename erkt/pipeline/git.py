@@ -1,7 +1,7 @@
 """Git, run as a program: which commit is checked out, and what differs from it.
 
-DVC brings libraries that read git too, but a stage starts without DVC, and they neither leave paths out of a status
-nor stop waiting.
+DVC brings libraries that read git too, but a stage starts without DVC, and they neither leave paths out of a
+status nor stop waiting.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ _SHOWN = 3
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Return what git prints in ``root``; ErktError in one line if it fails, is missing, or takes a minute."""
+    """Return what git prints in ``root``; ErktError if it fails, is missing, or takes a minute."""
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
         done = subprocess.run(
@@ -37,8 +37,9 @@ def git(root: Path, *arguments: str) -> str:
 def git_state(root: Path, outputs: Sequence[str] = ()) -> dict[str, str]:
     """Return ``{"commit": <hash>, "dirty": "true" or "false"}``; empty without git, a repository or a commit.
 
-    Dirty means that something under ``root`` differs from the commit, files that git neither tracks nor ignores
-    included. ``outputs`` are paths that the pipeline itself writes, such as ``dvc.lock``; they do not count.
+    Dirty means that something under ``root`` differs from the commit, files that git neither tracks nor
+    ignores included. ``outputs`` are paths that the pipeline itself writes, such as ``dvc.lock``; they do not
+    count.
     """
     try:
         commit = git(root, "rev-parse", "--verify", "HEAD").strip()

@@ -1,6 +1,7 @@
 """The digest of a cell's declared inputs, which names its state, its metrics and its run in MLflow.
 
-It is computed without DVC, so that a stage run by hand on another machine has the digest that DVC's run would have.
+It is computed without DVC, so that a stage run by hand on another machine has the digest that DVC's run would
+have.
 """
 
 import hashlib

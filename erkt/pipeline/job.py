@@ -121,7 +121,7 @@ class Job:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def write_curve(self, path: Path, epochs: Iterable[dict[str, float]]) -> str:
-        """Run the training loop to its end; mirror each epoch's numbers, write all to ``path``, return the last."""
+        """Run the training loop to its end; mirror each epoch, write all, return the last."""
         rows = []
         for row in epochs:
             self.run.metrics(*epoch_numbers(row))
@@ -136,7 +136,7 @@ class Job:
         self._facts |= facts
 
     def write_records(self, path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows of metrics with the digest of the stage's inputs, in the form that DVC plots reads; mirror them."""
+        """Write rows of metrics with the stage's inputs, in the form of DVC plots; mirror them."""
         write_json(path, [{"stage": self.name, "inputs": self.inputs, **row} for row in rows])
         self.run.metrics(record_numbers(rows))
         self.run.artifact(path)
@@ -159,8 +159,9 @@ class Job:
 class Stage:
     """A stage's code.
 
-    ``main`` returns one line: what it made and how well. ``tidy`` runs first, before the digest of the stage's inputs
-    is taken: it removes what params no longer name. A ``long`` stage goes on from ``job.checkpoints``.
+    ``main`` returns one line: what it made and how well. ``tidy`` runs first, before the digest of the
+    stage's inputs is taken: it removes what params no longer name. A ``long`` stage goes on from
+    ``job.checkpoints``.
     """
 
     main: Callable[[Job], str]

@@ -12,7 +12,7 @@ from erkt.params.schema import nearest
 
 
 def read_params(path: Path) -> dict[str, Any]:
-    """Return what the file at ``path`` holds; raise ErktError naming the first thing that is wrong with it."""
+    """Return what the file at ``path`` holds; raise ErktError naming what is wrong with it."""
     params = read_yaml(path)
     check_params(params, str(path))
     return dict(params)
@@ -27,7 +27,5 @@ def check_params(params: Mapping[str, Any], where: str) -> Protocol:
             hint = nearest(dataset.name, BENCHMARKS)
             raise ErktError(f"{where}.dataset.name: there is no benchmark '{dataset.name}'{hint}")
         if dataset.sha256 is not None and BENCHMARKS[dataset.name].sha256:
-            raise ErktError(
-                f"{where}.dataset.sha256: null for {dataset.name}, whose checksum is known and always compared"
-            )
+            raise ErktError(f"{where}.dataset.sha256: null for {dataset.name}, whose checksum is known")
     return protocol

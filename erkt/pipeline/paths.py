@@ -50,7 +50,7 @@ def logits(part: str, seed: int, teacher: str) -> Path:
 
 
 def teaching(seed: int) -> Path:
-    """Return what distillation reads: ``ensemble.json``, and a folder a teacher with the logits of each block."""
+    """Return what distillation reads: ``ensemble.json``, and the logits by teacher and block."""
     return Path(f"data/teaching/{seed}")
 
 
@@ -90,7 +90,7 @@ def sweep(seed: int) -> Path:
 
 
 def test_sweep(seed: int) -> Path:
-    """Return the table of every candidate's accuracy on the test part: a report, from which nothing is chosen."""
+    """Return the table of every candidate's accuracy on the test part, a report alone."""
     return METRICS / "test_sweep" / f"{seed}.csv"
 
 

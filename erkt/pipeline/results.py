@@ -1,4 +1,4 @@
-"""What a finished cell is known by, read from the files that git and DVC keep: the same as its live run told."""
+"""What a finished cell is known by, read from its files: the same as its live run told."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,8 +87,8 @@ def _records(path: Path, cell: Cell, inputs: Sha256) -> Metrics:
         found = str(row.get("inputs"))
         if found != inputs:
             raise ErktError(
-                f"{path} belongs to the inputs {found[:10]}, but {cell.name} has {inputs[:10]} now; run dvc repro "
-                f"--force --single-item {cell.name}"
+                f"{path} belongs to the inputs {found[:10]}, but {cell.name} has {inputs[:10]} now; run "
+                f"dvc repro --force --single-item {cell.name}"
             )
     return [(record_numbers(rows), None)]
 

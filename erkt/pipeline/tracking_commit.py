@@ -1,8 +1,8 @@
 """Gives a commit its runs in MLflow: one for each stage, and a parent that refers to them all.
 
-What is made here can be made again without a trace: a run is known by the digest of its inputs and the digest of
-what it holds, its times are the commit's, and MLflow keeps one copy of a param, point, tag or artifact that comes
-twice.
+What is made here can be made again without a trace: a run is known by the digest of its inputs and the digest
+of what it holds, its times are the commit's, and MLflow keeps one copy of a param, point, tag or artifact
+that comes twice.
 """
 
 import tempfile
@@ -61,10 +61,10 @@ def track_commit(
 ) -> Tracked:
     """Make what is missing in the store at ``uri``; twice in a row changes nothing.
 
-    A stage keeps the finished run that has its inputs and holds the same. Else one is made, and others with its
-    inputs that no commit refers to are deleted, as MLflow does it. The parent, named like ``whole``, holds what
-    ``whole`` holds and ``runs.json``: the inputs and the run of each stage. A stage's run belongs to as many
-    commits as refer to it, and MLflow's page shows it below the first.
+    A stage keeps the finished run that has its inputs and holds the same. Else one is made, and others with
+    its inputs that no commit refers to are deleted, as MLflow does it. The parent, named like ``whole``,
+    holds what ``whole`` holds and ``runs.json``: the inputs and the run of each stage. A stage's run belongs
+    to as many commits as refer to it, and MLflow's page shows it below the first.
 
     Several calls at once agree on one run for each. What a call that was killed left is deleted by the next.
     Raises ErktError if the store cannot be used.
@@ -75,8 +75,8 @@ def track_commit(
         return mlflow_store.patiently(lambda: store.track(stages, whole))
     except ErktError as error:
         raise ErktError(mlflow_store.told(error)) from None
-    # As in erkt.tracking.mirror: dozens of types of MLflow, SQLAlchemy, requests and the disk, whose traceback
-    # helps nobody. What was written stays, and the next call completes it.
+    # As in erkt.tracking.mirror: dozens of types of MLflow, SQLAlchemy, requests and the disk, whose
+    # traceback helps nobody. What was written stays, and the next call completes it.
     except Exception as error:
         raise ErktError(f"{mlflow_store.masked(uri)}: {mlflow_store.told(error)}") from error
 

@@ -62,7 +62,8 @@ def houses(
 
 
 def flat_roofs(
-    site: Site, centres: Points, angles: ArrayLike, lengths: ArrayLike, widths: ArrayLike, roofs: NDArray[np.float64],
+    site: Site, centres: Points, angles: ArrayLike, lengths: ArrayLike, widths: ArrayLike,
+    roofs: NDArray[np.float64],
     height: float = 9.0,
 ) -> None:  # fmt: skip
     """Draw buildings with flat roofs, parapets and a few boxes of machinery; arguments as in ``houses``."""
@@ -121,7 +122,7 @@ def hall(
 
 
 def tanks(site: Site, centres: Points, radii: NDArray[np.float64], colours: NDArray[np.float64]) -> None:
-    """Draw round tanks: a bright rim, the roof inside it, and the crescent of shade that the rim throws on it.
+    """Draw round tanks: a bright rim, the roof inside it, and the rim's crescent of shade.
 
     Args:
         site: The scene.

@@ -177,7 +177,7 @@ def river(site: Site) -> None:
 
 
 def _current(site: Site, away: Field, field: Field, width: float) -> None:
-    """Lay faint streaks along a river, whose middle is where ``away`` is 0 and whose water where ``field`` < 0."""
+    """Lay faint streaks along a river, its middle where ``away`` is 0, its water where ``field`` < 0."""
     rng, extent = site.rng, site.canvas.extent
     bent = away + site.noise(extent / 2, 2) * np.float32(0.2 * width)
     lanes = stripes(bent, width * number(rng, 0.12, 0.3)) + site.noise(extent / 5, 3)

@@ -1,7 +1,7 @@
 """Mirrors the run of a stage into MLflow: params, metrics as they come, artifacts, tags.
 
-The files under ``metrics/`` are complete without it, so nothing that goes wrong here may fail a stage: the first
-error is told in one warning and ends the tracking of that stage.
+The files under ``metrics/`` are complete without it, so nothing that goes wrong here may fail a stage: the
+first error is told in one warning and ends the tracking of that stage.
 """
 
 import time
@@ -44,8 +44,8 @@ def track(
     """Mirror what happens inside the block into one MLflow run; never raise anything of its own.
 
     The run ends as the block does: FINISHED, FAILED after an exception, KILLED after KeyboardInterrupt (see
-    ``erkt.inflight.stopping`` for signals). Once it has FINISHED, older runs with the same inputs that no commit
-    refers to are deleted, as MLflow does it: they can be restored.
+    ``erkt.inflight.stopping`` for signals). Once it has FINISHED, older runs with the same inputs that no
+    commit refers to are deleted, as MLflow does it: they can be restored.
 
     Args:
         settings: whether to track at all, and the name of the experiment.
@@ -126,8 +126,8 @@ def _attempt(work: Callable[[], T], warn: Callable[[str], None]) -> T | None:
     """Return what ``work`` returns; turn an error into the warning and None."""
     try:
         return mlflow_store.patiently(work)
-    # Broad on purpose: MLflow, SQLAlchemy, requests and the disk raise dozens of types, and whichever it is, hours
-    # of training must not end because their mirror could not be written.
+    # Broad on purpose: MLflow, SQLAlchemy, requests and the disk raise dozens of types, and whichever it is,
+    # hours of training must not end because their mirror could not be written.
     except Exception as error:  # noqa: BLE001
         warn(
             "MLflow keeps nothing more of this stage; its results are not affected, and "

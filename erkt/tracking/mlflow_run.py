@@ -32,8 +32,8 @@ class Contents:
     def add_metrics(self, values: Mapping[str, float], step: int | None) -> list[tuple[str, float]]:
         """Add numbers; return them as MLflow takes them.
 
-        Those of a step get six significant digits, as ``erkt.files.csv_file.write_csv`` gives them: a curve is the
-        same whether it comes from the training loop or from its file.
+        Those of a step get six significant digits, as ``erkt.files.csv_file.write_csv`` gives them: a curve
+        is the same whether it comes from the training loop or from its file.
         """
         numbers = {_name(name): float(value) for name, value in values.items()}
         if step is not None:
@@ -52,7 +52,7 @@ class Contents:
 
 
 class StoredRun:
-    """A run in a store. Methods raise whatever MLflow raises; calling them twice with the same changes nothing.
+    """A run in a store. Methods raise whatever MLflow raises; the same call twice changes nothing.
 
     Args:
         client: the store.
@@ -103,7 +103,7 @@ class StoredRun:
         self._client.set_terminated(self._run_id, "FAILED")
 
     def delete_others(self) -> None:
-        """Delete the other runs with the same inputs that no commit refers to, as MLflow does it: they can come back.
+        """Delete the other runs with the same inputs that no commit refers to, restorably.
 
         Those that stages began after this one stay; who fills a run from files makes it again if it is gone.
         """

@@ -54,9 +54,9 @@ def masked(text: str) -> str:
 def patiently(work: Callable[[], T]) -> T:
     """Return what ``work`` returns; if others were in its way, do it again, six times in all.
 
-    ``work`` must bear repetition. SQLite lets in whoever comes at the right moment, so with many processes one can
-    wait through the 20 s that MLflow allows a call. And of two that write the same row at once, any database
-    refuses one.
+    ``work`` must bear repetition. SQLite lets in whoever comes at the right moment, so with many processes
+    one can wait through the 20 s that MLflow allows a call. And of two that write the same row at once, any
+    database refuses one.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -69,21 +69,21 @@ def patiently(work: Callable[[], T]) -> T:
 
 
 def address(root: Path, environment: Mapping[str, str]) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or the database ``mlflow.db`` in ``root``, where ``mlflow ui`` looks."""
+    """Return ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in ``root``, where ``mlflow ui`` looks."""
     return environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
 
 
 def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
     """Open the store at ``uri`` and return a client and the id of ``experiment``, making what is missing.
 
-    Artifacts of a database lie in ``mlartifacts`` beside it; those of a server where it keeps them. The settings
-    that bound and silence MLflow go into the environment of the process, where MLflow reads them; those that the
-    user has set stay.
+    Artifacts of a database lie in ``mlartifacts`` beside it; those of a server where it keeps them. The
+    settings that bound and silence MLflow go into the environment of the process, where MLflow reads them;
+    those that the user has set stay.
 
     Raises:
-        ErktError: the address is neither an SQLite file nor an HTTP server.
-        Exception: whatever MLflow, SQLAlchemy and sqlite3 raise when the store cannot be used; ``patiently`` helps
-            where another process makes the experiment at the same moment.
+        ErktError: the address is neither an SQLite file nor an HTTP server. Exception: whatever MLflow,
+            SQLAlchemy and sqlite3 raise when the store cannot be used; ``patiently`` helps where another
+            process makes the experiment at the same moment.
     """
     served = uri.startswith(("http://", "https://"))
     if not served and not uri.startswith("sqlite:///"):
@@ -109,7 +109,7 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
 
 
 def _ensure_tables(database: Path, artifacts: str) -> None:
-    """Make the database if it is not there, one process at a time: two that make one file break each other."""
+    """Make the database if it is not there, one process at a time: two would break each other."""
     database.parent.mkdir(parents=True, exist_ok=True)
     if not database.exists():
         with FileLock(f"{database}.lock", timeout=_LOCK_SECONDS):

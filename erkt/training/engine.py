@@ -2,7 +2,8 @@
 
 The loop knows neither distillation nor caching: an objective turns logits into a loss, and ``teach`` says
 where a batch's teacher logits come from. Each step seeds torch from (seed, step), so that dropout and drop
-path need no saved state, and training that goes on from a checkpoint ends with the same bits. Deliberately absent: Algorithm 1's accuracy on the test part after each epoch.
+path need no saved state, and training that goes on from a checkpoint ends with the same bits. Deliberately
+absent: Algorithm 1's accuracy on the test part after each epoch.
 """
 
 import math
@@ -47,7 +48,7 @@ class Objective(Protocol):
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
-    """Return the rate at ``progress`` epochs: a linear rise over the warm-up, then half a cosine down to 0."""
+    """Return the rate at ``progress`` epochs: a linear rise in the warm-up, then half a cosine to 0."""
     if progress < recipe.warmup_epochs:
         return recipe.learning_rate * progress / recipe.warmup_epochs
     share = (progress - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)

@@ -13,7 +13,7 @@ _STEP = 8
 
 
 def side_at(resizing: Resizing, full: int, progress: float) -> int:
-    """Return the side in pixels of the student's images when ``progress``, in [0, 1), of all epochs is over."""
+    """Return the side in pixels of the student's images at ``progress``, in [0, 1), of all epochs."""
     if resizing.first_side is None or progress >= resizing.full_after:
         return full
     grown = resizing.first_side + (full - resizing.first_side) * progress / resizing.full_after
@@ -21,7 +21,7 @@ def side_at(resizing: Resizing, full: int, progress: float) -> int:
 
 
 def shrunk(images: Tensor, side: int) -> Tensor:
-    """Return float images (B, 3, S, S) at ``side`` pixels, bilinear, antialiased; as they are at full size."""
+    """Return float images (B, 3, S, S) at ``side`` pixels, antialiased; as they are at full size."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)

@@ -1,10 +1,10 @@
 """Kills a process at a named moment: just before it renames or opens a file for the n-th time.
 
 Python runs this at the start of every process whose path holds this folder. ``KILL`` is JSON: ``module`` (a
-word of the command line that the acting process must have), ``event`` (rename or open), ``file`` (a part
-of the path), ``count``, ``target`` (self, parent or group), ``signal``, ``log`` (renames of that file, by process,
-one line each), and ``after`` (a pattern: counting begins once such a file exists). Without ``KILL`` nothing
-happens.
+word of the command line that the acting process must have), ``event`` (rename or open), ``file`` (a part of
+the path), ``count``, ``target`` (self, parent or group), ``signal``, ``log`` (renames of that file, by
+process, one line each), and ``after`` (a pattern: counting begins once such a file exists). Without ``KILL``
+nothing happens.
 """
 
 import glob

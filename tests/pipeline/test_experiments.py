@@ -111,7 +111,7 @@ def test_what_changes_no_result_has_no_part_in_the_digest() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_of_every_experiment_is_a_valid_protocol(name: str) -> None:
-    """Beside its presets, the smaller AID and, unless it names teachers, the scenes; rows differ, quickly too."""
+    """Beside its presets, the smaller AID and, unless it names teachers, the scenes; rows differ."""
     one = find_experiment(name)
     for preset in {*one.presets, "aid100", *({"scenes"} if name != "single_teachers" else ())}:
         for quick in (False, True):

@@ -1,4 +1,4 @@
-"""What git says of a repository: the state that a run is tagged with, and what a commit must hold before it runs."""
+"""What git says of a repository: a run's tags, and what a commit must hold."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs that are killed: what ``dvc repro`` makes afterwards is what an unbroken run makes, by one writer at a time."""
+"""Runs that are killed: what ``dvc repro`` makes afterwards is an unbroken run's, by one writer at a time."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ class Broken:
         """Run ``dvc repro`` of the stage, in a process group of its own, killed as ``plan`` says."""
         kill = {"module": self.stage, "event": "rename", "log": str(self.log), "signal": 9} | plan
         code = "import os, runpy, signal, sys; os.setpgid(0, 0); sys.argv = ['dvc', 'repro', sys.argv[1]]; "
-        code += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell's background job ignores it
+        code += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored in a background job
         code += "runpy.run_module('dvc', run_name='__main__')"
         path = f"{KILLER}:{self.clone.folder}"
         settings = {"KILL": json.dumps(kill) if plan else "{}", "PYTHONPATH": path}
@@ -168,7 +168,7 @@ def test_a_result_that_dvc_lock_lists_but_the_cache_lacks_is_not_made_twice(
 def test_a_stage_asked_to_leave_keeps_what_it_had_and_says_so(
     unbroken: Clone, tmp_path: Path, stage: str, number: int, target: str
 ) -> None:
-    """To the group, as a scheduler does it: DVC dies of SIGTERM at once, and its death sends the stage another."""
+    """To the group, as a scheduler does it: DVC dies of SIGTERM, and its death sends another."""
     broken = Broken(unbroken, tmp_path / "clone", stage)
     done = broken.repro(file="checkpoint.safetensors", count=2, target=target, signal=int(number))
     assert done.returncode != 0
@@ -212,7 +212,7 @@ def test_two_clones_with_one_cache_and_one_state_folder_do_the_work_once(
 
 
 def test_a_failed_run_leaves_no_artifact_to_git(unbroken: Clone, tmp_path: Path) -> None:
-    """DVC takes back the .gitignore entries of all stages of a command that fails; images would be committed."""
+    """DVC takes back the .gitignore entries of a command that fails; images would be committed."""
     broken = Broken(unbroken, tmp_path / "clone", "distill")
     clone = broken.clone
     (clone.folder / "dvc.lock").unlink()

@@ -38,7 +38,8 @@ def test_small_images_cost_what_they_have_pixels(params: dict[str, Any]) -> None
     params["distill"]["loss"] = "none"
     params["distill"]["recipe"]["epochs"] = 4
     params["distill"]["resizing"] = {"first_side": 32, "full_after": 1.0}
-    # 32 and 64 pixels have half a step's share each, as rounding goes: 0.5 epochs, and 1 for each size between.
+    # 32 and 64 pixels have half a step's share each, as rounding goes: 0.5 epochs, and 1 for each size
+    # between.
     each = 0.5 * at(32) + at(40) + at(48) + at(56) + 0.5 * at(64)
     assert distill_cost(params, [], 30) == pytest.approx(3 * each, rel=1e-9)
     assert at(32) < at(64) / 3

@@ -85,11 +85,12 @@ def test_recomputing_keeps_every_bit_and_another_runtime_is_recorded(clone: Clon
 
 
 def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) -> None:
-    """Every stage runs under a hook that refuses to open the test list; the evaluate stages must then fail."""
+    """Every stage runs under a hook that refuses the test list; evaluating ones must fail."""
     spy = (
         "import runpy, sys\n"
         "def refuse(event, arguments):\n"
-        "    if event == 'open' and str(arguments[0]).endswith('test.txt') and 'w' not in str(arguments[1]):\n"
+        "    reads = event == 'open' and 'w' not in str(arguments[1])\n"
+        "    if reads and str(arguments[0]).endswith('test.txt'):\n"
         "        raise RuntimeError('test list opened')\n"
         "sys.addaudithook(refuse)\n"
         "sys.argv = ['erkt', 'stage', *sys.argv[1:]]\n"
@@ -154,7 +155,7 @@ def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:
 
 
 def test_no_blocks_run_the_teachers_online_and_leave_no_stale_block(clone: Clone) -> None:
-    """Evaluate is skipped where the student is the cached one to the last bit, as with equal teacher batches."""
+    """Evaluate is skipped where the student is the cached one to the last bit."""
     executed = clone.change(lambda params: params["cache"].update(blocks=[]))
     assert "distill@0" in executed
     assert executed <= STUDENT

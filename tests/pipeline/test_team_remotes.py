@@ -1,6 +1,7 @@
 """docs/team.md: what needs servers or more runs.
 
-A real sshd, a local S3, one cache, results by params, experiments, merged cells, garbage, runs for what was pulled.
+A real sshd, a local S3, one cache, results by params, experiments, merged cells, garbage, runs for what was
+pulled.
 """
 
 import getpass
@@ -137,7 +138,8 @@ def make_ssh_team(make: MakeTeam, sshd: SshServer, key: str) -> Team:
     known = home / "known_hosts"
     known.write_text(f"[127.0.0.1]:{sshd.port} {(sshd.folder / 'another.pub').read_text()}")
     (home / "config").write_text(
-        f"IdentityFile {sshd.folder / key}\nUserKnownHostsFile {known}\nStrictHostKeyChecking yes\nBatchMode yes\n"
+        f"IdentityFile {sshd.folder / key}\nUserKnownHostsFile {known}\n"
+        "StrictHostKeyChecking yes\nBatchMode yes\n"
     )
     team.run("ana: a remote over ssh")
     return team

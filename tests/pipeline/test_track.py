@@ -153,8 +153,8 @@ def test_params_that_were_committed_without_a_run_are_refused(checkout: Checkout
 
 
 def test_metrics_with_the_key_of_other_inputs_are_refused(checkout: Checkout, refusal: Refusal) -> None:
-    """As after ``dvc commit``: DVC takes the results for those of the present code, their own key does not."""
-    with (checkout.folder / "erkt/ensemble/search.py").open("a") as file:
+    """As after ``dvc commit``: DVC takes the results for present ones, their inputs do not."""
+    with (checkout.folder / "erkt/ensemble/candidates.py").open("a") as file:
         file.write("# a comment\n")
     checkout.record()
     line = refusal()

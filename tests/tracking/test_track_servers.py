@@ -1,4 +1,4 @@
-"""``python -m erkt track`` with real servers of MLflow: on SQLite, and on PostgreSQL from the Debian package."""
+"""``python -m erkt track`` with real servers of MLflow: on SQLite and on PostgreSQL."""
 
 import contextlib
 import getpass

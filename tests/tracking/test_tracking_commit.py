@@ -311,7 +311,7 @@ def test_a_row_that_another_call_writes_in_the_same_moment_is_found_there(
 
     refusals = {
         "log_batch": "(sqlite3.IntegrityError) UNIQUE constraint failed: params.key, params.run_uuid",
-        "set_tag": '(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "tag_pk"',
+        "set_tag": '(psycopg2.errors.UniqueViolation) duplicate key value violates constraint "tag_pk"',
     }
 
     def refused(name: str, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """Write the paper's claims beside what was measured, in results/<preset>/claims.md.
 
-From the runs of experiment table9 and the table of python -m erkt speed; what has not run is named in its place.
+From the runs of experiment table9 and the table of python -m erkt speed; what has not run is named in its
+place.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -10,9 +11,9 @@ from erkt.pipeline.experiments.page import page_path, write_page
 from erkt.pipeline.experiments.runs import find_runs
 
 _NOTES = """\
-Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are those on the first
-views that the student learned from (`metrics/measure`), summed over classes; less sure scores have smaller logits,
-so both logits and probabilities are shown.
+Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are those on the
+first views that the student learned from (`metrics/measure`), summed over classes; less sure scores have
+smaller logits, so both logits and probabilities are shown.
 """
 
 

@@ -1,7 +1,7 @@
 """Compare the students of several runs over the same seeds: paired differences with their interval.
 
-A run is a folder with what ``metrics/`` holds, or a revision of git whose ``metrics/`` it is. Every run but the
-first is compared with the first. Runs must share seeds and test images.
+A run is a folder with what ``metrics/`` holds, or a revision of git whose ``metrics/`` it is. Every run but
+the first is compared with the first. Runs must share seeds and test images.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -74,6 +74,6 @@ def _said(numbers: Mapping[str, Any]) -> str:
         return f"{numbers['mean']:+.2f} points on one seed: no interval, no verdict"
     by_seed = " ".join(f"{value:+.2f}" for value in numbers["by_seed"].values())
     return (
-        f"{numbers['mean']:+.2f} points, {LEVEL:g} % interval {numbers['low']:+.2f} to {numbers['high']:+.2f} "
-        f"({numbers['runs']} seeds: {by_seed}): {verdict(numbers)}"
+        f"{numbers['mean']:+.2f} points, {LEVEL:g} % interval {numbers['low']:+.2f} to "
+        f"{numbers['high']:+.2f} ({numbers['runs']} seeds: {by_seed}): {verdict(numbers)}"
     )

@@ -1,8 +1,8 @@
 """Run an experiment of experiments/*.yaml: each row of its table is one dvc exp run, one after the other.
 
-Rows that have run with the same params and code are skipped, so an experiment that was stopped goes on where it
-was. A row that fails is named, and the others run. The working tree stays as it is: rows run in folders of their
-own, with DVC's cache and this repository's in-flight state. The tables go to results/<preset>/.
+Rows that have run with the same params and code are skipped, so an experiment that was stopped goes on where
+it was. A row that fails is named, and the others run. The working tree stays as it is: rows run in folders of
+their own, with DVC's cache and this repository's in-flight state. The tables go to results/<preset>/.
 """
 
 import sys

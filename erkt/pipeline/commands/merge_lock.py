@@ -1,8 +1,9 @@
 """Join both sides of dvc.lock and metrics/ in the midst of a git merge, cell by cell.
 
-Git joins lines, which mixes cells. Here each cell is taken whole, from the side that has changed it since both parted;
-where both have, from this side, and it is named. Nothing can be wrong by this: DVC compares each cell with what lies
-here, and dvc repro runs what does not fit. Write params.yaml as you want it before or after.
+Git joins lines, which mixes cells. Here each cell is taken whole, from the side that has changed it since
+both parted; where both have, from this side, and it is named. Nothing can be wrong by this: DVC compares each
+cell with what lies here, and dvc repro runs what does not fit. Write params.yaml as you want it before or
+after.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Send everything that a colleague needs to run nothing again to DVC's default remote.
 
-Beside what dvc push --run-cache sends, these are the files below metrics/, which DVC leaves to git: without them a
-colleague on another branch, whose params are the same, would run the stages that made them. Archive and images stay
-here (push: false), since they may be licensed.
+Beside what dvc push --run-cache sends, these are the files below metrics/, which DVC leaves to git: without
+them a colleague on another branch, whose params are the same, would run the stages that made them. Archive
+and images stay here (push: false), since they may be licensed.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,7 +1,8 @@
-"""Measure inference and size of the student, its teachers, their ensemble and the paper's other networks (Table 8).
+"""Measure inference and size of the student, its teachers, ensemble and the paper's other networks (Table 8).
 
-All networks have random weights and 1000 classes, as the paper counts; time is on images of the preset's side, in
-turns within one process, eager, in float32. The paper's seconds are for 6,300 images on one RTX 2060.
+All networks have random weights and 1000 classes, as the paper counts; time is on images of the preset's
+side, in turns within one process, eager, in float32. The paper's seconds are for 6,300 images on one RTX
+2060.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -25,7 +26,7 @@ PAPER = {
     "ensemble": (43.1, 6.3, 38.06),
     "student": (5.3, 0.4, 7.94),
 }
-"""Parameters (M), FLOPs (G) and seconds of the paper's Table 8. EfficientNet-B3's 1.8 G are those at 300 px."""
+"""Parameters (M), FLOPs (G) and seconds of the paper's Table 8. EfficientNet-B3's 1.8 G are at 300 px."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -49,8 +50,8 @@ def run(options: Namespace) -> int:
     shown = [_shown(row) for row in rows]
     notes = (
         f"Median (fastest to slowest) of {rounds} rounds in turns, batch {batch}, eager, float32, on "
-        f"{rows[0]['device']} with {rows[0]['threads']} threads, torch {rows[0]['torch']}. Parameters with {CLASSES} "
-        f"classes and multiply-accumulates at {COUNTED_SIDE} px, as the paper's tables count them.\n"
+        f"{rows[0]['device']} with {rows[0]['threads']} threads, torch {rows[0]['torch']}. Parameters "
+        f"with {CLASSES} classes and multiply-accumulates at {COUNTED_SIDE} px, as the paper counts.\n"
     )
     print(write_page("table8", preset, title, command, shown, kept=rows, notes=notes))
     print(page_path("table8", preset))

@@ -22,8 +22,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Import the stage's script and run it."""
-    # Importing torch, timm and MLflow makes very many objects, nearly all of which stay. Going through them again and
-    # again takes a third of a short stage's time, so the garbage collector rests until the stage works.
+    # Importing torch, timm and MLflow makes very many objects, nearly all of which stay. Going through them
+    # again and again takes a third of a short stage's time, so the garbage collector rests until the stage
+    # works.
     gc.disable()
     from erkt.pipeline.run import run as run_stage
 

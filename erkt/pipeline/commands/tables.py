@@ -1,7 +1,7 @@
 """Make the tables of experiments again, in results/<preset>/, from what DVC recorded.
 
-A run counts if its params are those of the experiment's file and its code is the code that lies here; others are
-named with the reason, and left out. Tables of quick runs are called so; their numbers mean nothing.
+A run counts if its params are those of the experiment's file and its code is the code that lies here; others
+are named with the reason, and left out. Tables of quick runs are called so; their numbers mean nothing.
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,9 +1,9 @@
 """Give the commit that is checked out its runs in MLflow, from the files that it holds.
 
-One run for each stage, also for those that DVC skipped or restored, and a parent that refers to them. Runs that
-the stages themselves left are used. Twice in a row changes nothing. The store is MLFLOW_TRACKING_URI, or mlflow.db
-here; the experiment is tracking.experiment of params.yaml, whatever tracking.enabled says. For an older commit,
-check it out, run dvc checkout, and then this.
+One run for each stage, also for those that DVC skipped or restored, and a parent that refers to them. Runs
+that the stages themselves left are used. Twice in a row changes nothing. The store is MLFLOW_TRACKING_URI, or
+mlflow.db here; the experiment is tracking.experiment of params.yaml, whatever tracking.enabled says. For an
+older commit, check it out, run dvc checkout, and then this.
 """
 
 import os

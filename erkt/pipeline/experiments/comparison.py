@@ -1,4 +1,4 @@
-"""The rows of an experiment's table: mean and deviation over seeds, paired differences, the paper's numbers."""
+"""The rows of an experiment's table: over seeds, paired differences, the paper's numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,11 +34,11 @@ def compare_students(
 
 
 def difference(student: Student, first: Student) -> dict[str, Any]:
-    """Return ``student`` minus ``first`` in points: ``difference``, its intervals at 95 %, and the ``verdict``.
+    """Return ``student`` minus ``first`` in points: ``difference``, intervals at 95 %, ``verdict``.
 
     ``low`` and ``high`` bound Student's interval over the seeds (None for one seed), ``bootstrap_low`` and
-    ``bootstrap_high`` that of a bootstrap over seeds and test images. Raises ErktError if seeds, test images or
-    their content differ.
+    ``bootstrap_high`` that of a bootstrap over seeds and test images. Raises ErktError if seeds, test images
+    or their content differ.
     """
     numbers = paired.difference(student.oa, first.oa)
     if student.data != first.data:
@@ -52,7 +52,7 @@ def difference(student: Student, first: Student) -> dict[str, Any]:
 
 
 def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return one row a network of one run's summary: its parameters, OA in percent over the seeds, the paper's OA."""
+    """Return one row a network of one run's summary: its parameters, OA in percent, the paper's."""
     named = {**summary["teachers"], "ensemble": summary["ensemble"], "student": summary["student"]}
     return [
         {"network": name, "parameters": numbers["parameters"]}
@@ -65,7 +65,8 @@ def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[
 def list_weights(by_seed: Mapping[int, Sequence[Mapping[str, str]]]) -> list[dict[str, Any]]:
     """Return one row a candidate of the ensemble's weights, its OA over the seeds.
 
-    ``by_seed`` holds the same candidates in the same order for each seed, with ``lead``, a weight a member, ``oa``.
+    ``by_seed`` holds the same candidates in the same order for each seed, with ``lead``, a weight a member,
+    ``oa``.
     """
     rows = []
     for candidates in zip(*by_seed.values(), strict=True):

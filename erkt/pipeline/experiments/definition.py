@@ -1,4 +1,4 @@
-"""Experiment files: rows of params beside presets, the seeds that they share, and the paper's numbers for them."""
+"""Experiment files: rows of params beside presets, their seeds, and the paper's numbers."""
 
 import copy
 import hashlib
@@ -44,12 +44,12 @@ class Row:
 class Experiment:
     """What ``experiments/<name>.yaml`` says.
 
-    ``compares: students`` is a table with one row a row, each compared with the row ``reference``. ``networks``
-    lists teachers, ensemble and student of the only row, ``weights`` the ensemble's weights. ``presets`` are those
-    beside which it runs unless others are asked for. ``set`` holds for all rows, then comes what the row sets. A
-    value ``${key}`` copies what the params have at ``key`` by then, ``${file:key}`` what that file has there, and
-    ``5 * ${key}`` is five times as much. ``paper`` holds the paper's numbers as printed, by preset, then by row or
-    network.
+    ``compares: students`` is a table with one row a row, each compared with the row ``reference``.
+    ``networks`` lists teachers, ensemble and student of the only row, ``weights`` the ensemble's weights.
+    ``presets`` are those beside which it runs unless others are asked for. ``set`` holds for all rows, then
+    comes what the row sets. A value ``${key}`` copies what the params have at ``key`` by then,
+    ``${file:key}`` what that file has there, and ``5 * ${key}`` is five times as much. ``paper`` holds the
+    paper's numbers as printed, by preset, then by row or network.
     """
 
     name: str

@@ -39,11 +39,11 @@ def run_params(name: str, params: Mapping[str, Any]) -> bool:
 
 
 def overrides(present: Iterable[str], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes ``--set-param`` replace the ``present`` sections of params.yaml by those that are ``wanted``.
+    """Yield what makes ``--set-param`` replace ``present`` sections by ``wanted`` ones.
 
-    DVC reads Hydra's grammar, in which ``~key`` removes and ``+key=value`` adds. Setting a value that is there would
-    not do: it merges blocks, and puts no list in the place of a block. Raises ErktError for a text that the grammar
-    cannot carry: with ``${``, or a backslash at its end.
+    DVC reads Hydra's grammar, in which ``~key`` removes and ``+key=value`` adds. Setting a value that is
+    there would not do: it merges blocks, and puts no list in the place of a block. Raises ErktError for a
+    text that the grammar cannot carry: with ``${``, or a backslash at its end.
     """
     yield from (f"~{key}" for key in present)
     yield from (f"+{key}={_literal(value)}" for key, value in wanted.items())

@@ -1,4 +1,4 @@
-"""What a finished run measured: read from the files that git keeps of it, each checked against DVC's record."""
+"""What a finished run measured: read from the files that git keeps of it, checked by DVC's record."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ _POINTS = 16  # at which an epoch's growing images are counted
 class Student:
     """What the student of a run reached, by seed, and what it cost.
 
-    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right on each
-    of the test ``images`` (their keys); ``data`` names the prepared images' content. ``student_passes`` and
-    ``teacher_passes`` are how often a training image went through the student (forward and backward) and through
-    each teacher (forward) to distill; ``gmacs`` is what that costs per training image, a backward pass counted as
-    two forward ones. ``run`` is DVC's name for the experiment and ``base`` the commit of its code.
+    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right
+    on each of the test ``images`` (their keys); ``data`` names the prepared images' content.
+    ``student_passes`` and ``teacher_passes`` are how often a training image went through the student (forward
+    and backward) and through each teacher (forward) to distill; ``gmacs`` is what that costs per training
+    image, a backward pass counted as two forward ones. ``run`` is DVC's name for the experiment and ``base``
+    the commit of its code.
     """
 
     label: str
@@ -82,7 +83,7 @@ def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
 
 
 def agreement(run: Run, name: str) -> dict[int, float]:
-    """Return by seed a figure of the stage measure; ErktError if there is none, as a variance over one view."""
+    """Return by seed a figure of the stage measure; ErktError if there is none, as over one view."""
     found = {}
     for seed in run.params["seeds"]:
         path = paths.metrics("measure", str(seed))

@@ -26,8 +26,8 @@ def write_page(
 ) -> str:
     """Write the rows ``shown`` as Markdown, and ``kept`` or the same as CSV; return the text.
 
-    ``command`` is what makes the table, without ``python -m erkt`` and ``--preset``. A ``quick`` table says that
-    its numbers mean nothing. Rows share their keys.
+    ``command`` is what makes the table, without ``python -m erkt`` and ``--preset``. A ``quick`` table says
+    that its numbers mean nothing. Rows share their keys.
     """
     path = page_path(name, preset, quick=quick)
     option, warning = (" --quick", "A quick run: its numbers mean nothing.\n\n") if quick else ("", "")

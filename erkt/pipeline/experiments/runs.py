@@ -52,7 +52,7 @@ class Run:
         return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
 
     def faults(self, params: Mapping[str, Any]) -> list[str]:
-        """Return in words why this is no finished run of ``params`` with the code that lies here; [] if it is."""
+        """Return in words why this is no finished run of ``params`` with the code here; [] if it is."""
         try:
             if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
                 return [f"other params: {', '.join(other)}"]

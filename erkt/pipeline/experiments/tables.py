@@ -14,14 +14,14 @@ Rows = list[dict[str, Any]]
 
 _SHOWN = 3
 _WEIGHTS = """\
-A report on the test part, from which nothing is chosen: weights come from the validation part, or from params. The
-CSV has every teacher in the lead, and the simplex at steps of 0.1.
+A report on the test part, from which nothing is chosen: weights come from the validation part, or from
+params. The CSV has every teacher in the lead, and the simplex at steps of 0.1.
 """
 _STUDENTS = """\
-Differences are paired over the seeds, with Student's interval; a verdict also needs the bootstrap over seeds and
-test images (in the CSV) to leave out 0. A pass is one training image through the student, forward and backward, or
-through each teacher, forward. GMAC an image: billions of multiply-accumulates to distill, by training image,
-of the student and of the teachers that have a weight.
+Differences are paired over the seeds, with Student's interval; a verdict also needs the bootstrap over seeds
+and test images (in the CSV) to leave out 0. A pass is one training image through the student, forward and
+backward, or through each teacher, forward. GMAC an image: billions of multiply-accumulates to distill, by
+training image, of the student and of the teachers that have a weight.
 """
 
 
