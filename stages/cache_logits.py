@@ -6,7 +6,6 @@ from erkt.files.digests import sha256_file
 from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.networks.onnx_teacher import OnnxTeacher
-from erkt.params.schema import as_dict
 from erkt.params.views import ViewSettings
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
@@ -22,14 +21,6 @@ def main(job: Job) -> str:
     source, runtime = paths.teacher(job.seed, job.teacher), job.runtime
     (train,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "train"))
     network = models.load_folder(source, train.classes)
-    origin = Origin(
-        teacher=sha256_file(source / WEIGHTS),
-        images=train.array_sha256,
-        train=train.list_sha256,
-        seed=job.seed,
-        settings=as_dict(settings),
-        classes=list(train.classes),
-    )
     data = ViewBatches(
         train,
         settings,
@@ -43,7 +34,7 @@ def main(job: Job) -> str:
         OnnxTeacher(network) if runtime.caching == "onnx" else network,
         data,
         views=numbers,
-        origin=origin,
+        origin=Origin.of(sha256_file(source / WEIGHTS), train, data),
         on_view=job.progress("views"),
         checkpoints=job.checkpoints,
     )

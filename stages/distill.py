@@ -3,9 +3,7 @@
 from erkt.data.images import open_parts
 from erkt.losses.objective import Objective
 from erkt.machine.device import choose
-from erkt.networks import models
-from erkt.networks.inference import validation
-from erkt.networks.recompute import forget_activations
+from erkt.networks import inference, models
 from erkt.params.cache import Cache
 from erkt.params.distill import Distill
 from erkt.params.network import Network
@@ -25,15 +23,12 @@ def main(job: Job) -> str:
     network, views = job.settings("student", Network), job.settings("vsm", ViewSettings)
     seed, device, recipe = derive(job.seed, "student"), choose(job.runtime), settings.recipe
     train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))
-
     model = models.build(network, train.classes, train.side, seed, job.environment)
-    if job.runtime.recompute:
-        forget_activations(model)
     if views.erasing.fill not in ("black", model.card.mean):
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
-    count = len(cache.views) or recipe.epochs
+
+    objective, count = Objective(settings), len(cache.views) or recipe.epochs
     data = ViewBatches(train, views, seed=job.seed, views=count, batch_size=recipe.batch_size, device=device)
-    objective = Objective(settings)
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     epochs = fit(
         model,
@@ -42,9 +37,10 @@ def main(job: Job) -> str:
         recipe=recipe,
         seed=seed,
         teach=open_teachers(source, data, cache, job.warn) if objective.needs_teacher else None,
-        validate=validation(model, val, job.runtime.inference_batch, device),
+        validate=inference.validation(model, val, job.runtime.inference_batch, device),
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
+        recompute=job.runtime.recompute,
         resizing=settings.resizing,
         averaging=settings.averaging,
     )

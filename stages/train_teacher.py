@@ -5,7 +5,6 @@ from erkt.losses.supervised import Supervised
 from erkt.machine.device import choose
 from erkt.networks import logits, models
 from erkt.networks.inference import predict, validation
-from erkt.networks.recompute import forget_activations
 from erkt.params.teacher import Teacher
 from erkt.params.views import ViewSettings
 from erkt.pipeline import paths
@@ -23,8 +22,6 @@ def main(job: Job) -> str:
     train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))
 
     model = models.build(settings.network, train.classes, train.side, seed, job.environment)
-    if job.runtime.recompute:
-        forget_activations(model)
     epochs = fit(
         model,
         ViewBatches(
@@ -36,6 +33,7 @@ def main(job: Job) -> str:
         validate=validation(model, val, batch, device),
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
+        recompute=job.runtime.recompute,
     )
     line = job.write_curve(paths.curves(job.seed, job.teacher), epochs)
     digest = models.save_folder(model, paths.teacher(job.seed, job.teacher))

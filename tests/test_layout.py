@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 from closure import ROOT
 
 FLOORS = [
@@ -82,10 +83,8 @@ def test_the_top_floor_has_a_few_doors() -> None:
 
 
 def test_every_stage_is_a_short_script_and_nothing_else_lies_there() -> None:
-    from erkt.pipeline.cells import _parsed
-
-    named = _parsed((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    named = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     scripts = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
     assert scripts.keys() == named.keys()
     for path in scripts.values():
-        assert len(path.read_text(encoding="utf-8").splitlines()) < 70, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 52, path

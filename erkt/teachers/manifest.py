@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from erkt.data.images import Part
 from erkt.files.digests import Sha256
+from erkt.params.schema import as_dict
 from erkt.views.batches import ViewBatches
 
 PROBE_PAIRS = 4
@@ -34,6 +36,18 @@ class Origin:
     seed: int
     settings: dict[str, Any]
     classes: list[str]
+
+    @classmethod
+    def of(cls, teacher: Sha256, train: Part, data: ViewBatches) -> "Origin":
+        """Return the origin of a teacher's logits on the views ``data`` of the training part ``train``."""
+        return cls(
+            teacher=teacher,
+            images=train.array_sha256,
+            train=train.list_sha256,
+            seed=data.seed,
+            settings=as_dict(data.settings),
+            classes=list(train.classes),
+        )
 
     def differences(self, other: "Origin") -> list[str]:
         """Return the names of the facts in which ``other`` differs."""

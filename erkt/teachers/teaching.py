@@ -7,10 +7,10 @@ from typing import Any
 
 from erkt.data.images import Part
 from erkt.files.artifacts import ENSEMBLE, MANIFEST
+from erkt.files.digests import Sha256
 from erkt.files.json_file import read_json
 from erkt.networks.models import Classifier, load_folder
 from erkt.params.cache import Cache
-from erkt.params.schema import as_dict
 from erkt.teachers.manifest import Origin
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers, open_blocks
@@ -51,14 +51,7 @@ def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callabl
 def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
     """Return what teacher ``name``'s logits on the views of ``data`` must have been made from."""
     teacher: dict[str, Any] = read_json(source.networks / name / MANIFEST)
-    return Origin(
-        teacher=teacher["sha256"],
-        images=source.train.array_sha256,
-        train=source.train.list_sha256,
-        seed=data.seed,
-        settings=as_dict(data.settings),
-        classes=list(data.subset.classes),
-    )
+    return Origin.of(Sha256(teacher["sha256"]), source.train, data)
 
 
 def load_teacher(folder: Path, data: ViewBatches) -> Classifier:

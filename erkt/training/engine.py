@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.networks.models import Classifier, put_on
-from erkt.networks.recompute import statistics_kept
+from erkt.networks.recompute import forget_activations, statistics_kept
 from erkt.params.recipe import Recipe
 from erkt.params.resizing import OFF, Resizing
 from erkt.seeds import derive
@@ -80,6 +80,7 @@ def fit(
     checkpoints: Checkpoints = NO_CHECKPOINTS,
     resizing: Resizing = OFF,
     averaging: float = 0.0,
+    recompute: bool = False,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
@@ -94,6 +95,8 @@ def fit(
     Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
     with weights that are not: the last one kept is good.
     """
+    if recompute:
+        forget_activations(model)
     put_on(model, data.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
