@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import pytest
-from erkt.pipeline.declared import outputs
 
 from benchmarks import paper
 from benchmarks.conftest import Bench
@@ -29,7 +28,7 @@ def test_noop(bench: Bench, tmp_path: Path) -> None:
     clone.write_params()
     cells = all_cells(clone.params)
     for number, cell in enumerate(cells):
-        for path in outputs(cell.stage, cell.coordinates):
+        for path in cell.outputs():
             made = tmp_path / path if path.suffix else tmp_path / path / "content"
             made.parent.mkdir(parents=True, exist_ok=True)
             made.write_text(f"{number} {path}\n", encoding="utf-8")
