@@ -150,7 +150,7 @@ def test_a_result_that_dvc_lock_lists_but_the_cache_lacks_is_not_made_twice(
     broken = Broken(unbroken, tmp_path / "clone", "distill")
     shutil.copy(unbroken.folder / "dvc.lock", broken.clone.folder / "dvc.lock")
     ended = str(broken.clone.folder / f".inflight/{broken.cell}-*/finished.json")
-    plan = {"event": "rename", "file": "/cache/", "count": 1, "target": "group", "module": "runpy"}
+    plan = {"event": "rename", "file": "/cache/", "count": 1, "target": "group", "module": broken.cell}
     done = broken.repro(**plan, after=ended)
     assert done.returncode == -signal.SIGKILL
     assert "finished earlier" in broken.assert_mended()

@@ -447,12 +447,16 @@ def test_a_server_that_fails_midway_is_given_up_at_once(
 
 
 CELL = """
-import os, sys, time from pathlib import Path from erkt.params.tracking import Tracking from
-erkt.inflight.stopping import listen from erkt.tracking.mirror import track sys.excepthook = lambda kind,
-error, trace: None name, root = sys.argv[1], Path(sys.argv[2]) (root / name).write_text(f"artifact of {name}")
+import os, sys, time
+from pathlib import Path
+from erkt.params.tracking import Tracking
+from erkt.inflight.stopping import listen
+from erkt.tracking.mirror import track
+sys.excepthook = lambda kind, error, trace: None
+name, root = sys.argv[1], Path(sys.argv[2])
+(root / name).write_text(f"artifact of {name}")
 with listen(patient=False), track(Tracking(True, "scenes"), inputs=name, stage=name, params={"name": name},
-tags={},
-                                  root=root, environment=os.environ, warn=print) as run:
+        tags={}, root=root, environment=os.environ, warn=print) as run:
     for epoch in range(8):
         run.metrics({"loss": epoch / 4}, epoch)
     run.artifact(root / name)

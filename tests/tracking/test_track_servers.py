@@ -173,7 +173,7 @@ def test_twice_in_a_row_gives_the_same_store(
     assert first.stdout.splitlines()[-1] == f"experiment erkt in {server.uri}"
     assert len(shown) == len(cells) + 1
     assert shown["distill@0"]["metrics"]["loss"] == [(1, 2.46352), (2, 1.25)]
-    assert "confusion.png" in shown["evaluate@0"]["artifacts"]
+    assert "0.json" in shown["evaluate@0"]["artifacts"]
     assert not (checkout.folder / "mlflow.db").exists()
 
 
