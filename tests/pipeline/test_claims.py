@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,43 +14,40 @@ from erkt.pipeline.experiments.measured import Student
 
 IMAGES = tuple(map(str, range(1000)))
 SEEDS = (0, 1, 2)
-ROWS = {"erkt": "erkt", "dist": "dist", "dist5": "dist5"}
+REACHED = {
+    "erkt": ((0.898, 0.909, 0.917), 2.0),
+    "dist": ((0.889, 0.9, 0.908), 2.0),
+    "dist5": ((0.898, 0.906, 0.92), 9.0),
+}
+"""Test accuracy by seed, and GMAC an image."""
+
 VARIANCES = {"erkt": (0.2, 0.21, 0.22), "dist": (0.3, 0.31, 0.32)}
+RUNS: dict[str, Any] = {name: SimpleNamespace(name=name) for name in REACHED}
 
 
-def student(shares: tuple[float, ...], gmacs: float, run: str) -> Student:
+def student(run: Any, label: str) -> Student:
+    shares, gmacs = REACHED[run.name]
     hits = {seed: np.arange(1000) < 1000 * share for seed, share in zip(SEEDS, shares, strict=True)}
     oa = {seed: 100 * float(own.mean()) for seed, own in hits.items()}
     images, ensemble = dict.fromkeys(SEEDS, IMAGES), {0: 90.0, 1: 91.0, 2: 92.0}
-    return Student(run, oa, ensemble, hits, images, "images", 10, 10, gmacs, run, "base")
+    return Student(label, oa, ensemble, hits, images, "images", 10, 10, gmacs, run.name, "base")
 
 
-STUDENTS = {
-    "erkt": student((0.898, 0.909, 0.917), 2.0, "erkt"),
-    "dist": student((0.889, 0.9, 0.908), 2.0, "dist"),
-    "dist5": student((0.898, 0.906, 0.92), 9.0, "dist5"),
-}
+def test_gap_gain_and_cost_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "student", student)
+    assert claims.gap(RUNS).startswith("+0.20 points [")
+    assert claims.gain(RUNS) == "+0.90 [+0.90, +0.90]: higher"
+    assert claims.cheaper(RUNS).startswith("78 % fewer multiply-accumulates; OA +0.00 [")
+    assert claims.cheaper(RUNS).endswith(": no difference shown")
 
 
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Rows that have run; each is known by its name, and what it measured is above."""
-    monkeypatch.setattr(claims, "_named", lambda runs, *rows: [runs[row] for row in rows])
-    monkeypatch.setattr(claims, "_students", lambda runs, *rows: [STUDENTS[row] for row in rows])
-    by_seed = {row: dict(zip(SEEDS, figures, strict=True)) for row, figures in VARIANCES.items()}
-    monkeypatch.setattr(measured, "agreement", lambda run, name: by_seed[run])
-    return ROWS
+def test_variances_are_those_with_the_module_less_those_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def agreement(run: Any, name: str) -> dict[int, float]:
+        assert name == "logits_distance"
+        return dict(zip(SEEDS, VARIANCES[run.name], strict=True))
 
-
-def test_gap_gain_and_cost_are_those_of_the_rows(runs: dict[str, Any]) -> None:
-    assert claims.gap(runs).startswith("+0.20 points [")
-    assert claims.gain(runs) == "+0.90 [+0.90, +0.90]: higher"
-    assert claims.cheaper(runs).startswith("78 % fewer multiply-accumulates; OA +0.00 [")
-    assert claims.cheaper(runs).endswith(": no difference shown")
-
-
-def test_variances_are_those_with_the_module_less_those_without(runs: dict[str, Any]) -> None:
-    text = claims.suppressed(runs, "logits_within_class")
+    monkeypatch.setattr(measured, "agreement", agreement)
+    text = claims.suppressed(RUNS, "logits_distance")
     assert text == "0.21 with it, 0.31 without: -0.1 [-0.1, -0.1]: lower"
 
 

@@ -16,12 +16,11 @@ from erkt.pipeline.experiments.comparison import (
     with_interval,
 )
 from erkt.pipeline.experiments.measured import Student
-from erkt.pipeline.experiments.page import markdown
 
 IMAGES = tuple(f"a/{place}.png" for place in range(400))
 
 
-def result(shares: dict[int, float], **changes: Any) -> Student:
+def student(shares: dict[int, float], **changes: Any) -> Student:
     """Return a student that is right on the first ``share`` of the images of each seed."""
     hits = {seed: np.arange(400) < 400 * share for seed, share in shares.items()}
     oa = {seed: 100 * float(own.mean()) for seed, own in hits.items()}
@@ -41,8 +40,8 @@ def result(shares: dict[int, float], **changes: Any) -> Student:
     return Student(**(fields | changes))
 
 
-FIRST = result({0: 0.8, 1: 0.81, 2: 0.79})
-BETTER = result({0: 0.85, 1: 0.8625, 2: 0.8375})
+FIRST = student({0: 0.8, 1: 0.81, 2: 0.79})
+BETTER = student({0: 0.85, 1: 0.8625, 2: 0.8375})
 
 
 def test_a_row_holds_mean_deviation_and_the_paired_difference_with_students_interval() -> None:
@@ -66,7 +65,7 @@ def test_the_reference_is_compared_with_nothing_nor_is_a_row_whose_reference_has
 
 
 def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
-    one, other = result({0: 0.8}), result({0: 0.9})
+    one, other = student({0: 0.8}), student({0: 0.9})
     row = compare_students({"first": one, "other": other}, "first", {})[1]
     assert (row["std"], row["low"], row["verdict"]) == (None, None, "one seed, no verdict")
     assert with_interval(row).endswith("(test images alone)")
@@ -76,13 +75,13 @@ def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": dict.fromkeys(range(3), IMAGES[::-1])}, "have other test images at seed 0"),
-        ({"data": "other"}, "were made from images of other content"),
+        ({"images": dict.fromkeys(range(3), IMAGES[::-1])}, "other and run have other test images at seed 0"),
+        ({"data": "other"}, "other and run were made from images of other content"),
     ],
 )
 def test_other_images_are_not_compared(changes: dict[str, Any], message: str) -> None:
-    other = result({0: 0.8, 1: 0.81, 2: 0.79}, run="other", **changes)
-    with pytest.raises(ErktError, match=f"other and run {message}"):
+    other = student({0: 0.8, 1: 0.81, 2: 0.79}, run="other", **changes)
+    with pytest.raises(ErktError, match=message):
         compare_students({"first": FIRST, "other": other}, "first", {})
 
 
@@ -102,12 +101,12 @@ def test_a_verdict_needs_both_intervals_to_leave_out_0(bounds: tuple[float, ...]
 
 
 def test_networks_and_weights_are_means_over_seeds() -> None:
-    numbers = {"parameters": 5, "oa": {"mean": 91.0, "std": 1.4, "runs": 2}}
-    rows = list_networks(
-        {"teachers": {"one": numbers}, "ensemble": numbers, "student": numbers}, {"one": "9"}
-    )
+    numbers = {"oa": {"mean": 91.0, "std": 1.4, "runs": 2}, "parameters": 5}
+    summary = {"teachers": {"one": numbers}, "ensemble": numbers, "student": numbers}
+    rows = list_networks(summary, {"student": "97.2"})
     assert [row["network"] for row in rows] == ["one", "ensemble", "student"]
-    assert (rows[0]["oa"], rows[0]["parameters"], rows[0]["runs"], rows[0]["paper"]) == (91.0, 5, 2, "9")
+    assert [rows[-1][key] for key in ("parameters", "oa", "std", "runs")] == [5, 91.0, 1.4, 2]
+    assert (rows[0]["paper"], rows[-1]["paper"]) == (None, "97.2")
     sweep = {
         seed: [
             {"lead": "one", "one": "0.9", "two": "0.1", "oa": str(oa), "nll": "1"},
@@ -118,8 +117,3 @@ def test_networks_and_weights_are_means_over_seeds() -> None:
     first, second = list_weights(sweep)
     assert (first["lead"], first["one"], first["oa"]) == ("one", 0.9, 81.0)
     assert (second["lead"], second["two"], second["oa"]) == (None, 0.0, 82.0)
-
-
-def test_a_table_in_markdown_has_a_line_a_row_and_empty_cells() -> None:
-    text = markdown([{"a": 1, "b": None}, {"a": "x", "b": 2.5}])
-    assert text == "| a | b |\n| --- | --- |\n| 1 |  |\n| x | 2.5 |\n"

@@ -1,6 +1,8 @@
 """Experiment files, the params of their rows, and how these reach DVC."""
 
-import shutil
+import copy
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,149 +13,151 @@ from dvc.utils.hydra import apply_overrides
 
 from erkt.errors import ErktError
 from erkt.files.yaml_file import read_yaml
-from erkt.params.schema import build
-from erkt.pipeline.experiments.definition import Experiment, digest, find_experiment
+from erkt.pipeline import paths
+from erkt.pipeline.experiments.definition import Experiment, digest, find_experiment, find_preset, names_in
 from erkt.pipeline.experiments.launch import overrides
 
-NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
-PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-SCENES = read_yaml(ROOT / "presets/scenes.yaml")
+FILES = names_in(ROOT / "experiments")
+PRESETS = names_in(ROOT / "presets")
+PRESET, FAST = "aid100-64", "presets/aid100-64-fast.yaml"
+CONTENT: dict[str, Any] = {
+    "title": "t",
+    "source": "Table 0",
+    "compares": "students",
+    "presets": [PRESET],
+    "seeds": [0, 1],
+    "set": {"distill.loss_ratio": 0.5},
+    "rows": {"one": {"label": "1", "set": {}}, "two": {"label": "2", "set": {"distill.loss": "kd"}}},
+    "reference": "one",
+}
 
 
 @pytest.fixture(autouse=True)
-def _in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def experiment(**changes: Any) -> Experiment:
-    content = {
-        "name": "made",
-        "title": "t",
-        "source": "Table 0",
-        "compares": "students",
-        "presets": ["scenes"],
-        "seeds": [3, 4],
-        "set": {"distill.recipe.epochs": 60},
-        "rows": {"one": {"label": "1", "set": {}}, "two": {"label": "2", "set": {"vsm": "${base}"}}},
-        "reference": "one",
-        "paper": {},
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
+    """Return what reads an experiment ``x`` with changes to CONTENT."""
+    monkeypatch.setattr(paths, "EXPERIMENTS", tmp_path)
+
+    def made(**changes: Any) -> Experiment:
+        (tmp_path / "x.yaml").write_text(yaml.safe_dump(CONTENT | changes, sort_keys=False), encoding="utf-8")
+        return find_experiment("x")
+
+    return made
+
+
+def one(changes: dict[str, Any]) -> dict[str, Any]:
+    return {"one": {"label": "1", "set": changes}}
+
+
+def test_a_row_is_the_preset_with_what_experiment_and_row_set(make: Callable[..., Experiment]) -> None:
+    expected = copy.deepcopy(find_preset(PRESET))
+    expected["seeds"], expected["distill"]["loss_ratio"] = [0, 1], 0.5
+    assert make().params(PRESET, "one", quick=False) == expected
+    expected["distill"]["loss"] = "kd"
+    assert make().params(PRESET, "two", quick=False) == expected
+    assert make().run_name(PRESET, "two", expected) == f"x-{PRESET}-two-{digest(expected)}"
+
+
+def test_values_are_copied_from_the_params_as_they_are_then_or_from_a_file(
+    make: Callable[..., Experiment],
+) -> None:
+    changes = {
+        "vsm": "${base}",
+        "vsm.rotation.p": 0.0,
+        "distill.recipe": f"${{{FAST}:distill.recipe}}",
+        "distill.recipe.epochs": "5 * ${distill.recipe.epochs}",
+        "cache.views_per_block": "${distill.recipe.epochs}",
     }
-    return build(Experiment, content | changes, "made")
-
-
-def made(key: str, value: object) -> dict[str, Any]:
-    """Return the params of a row that sets ``key`` after the experiment has set 60 epochs."""
-    return experiment(rows={"one": {"label": "1", "set": {key: value}}}).params("scenes", "one", quick=False)
-
-
-def test_a_row_is_the_preset_with_what_the_experiment_and_the_row_set() -> None:
-    params = experiment().params("scenes", "two", quick=False)
-    expected = SCENES | {"seeds": [3, 4], "vsm": SCENES["base"]}
-    expected["distill"] = SCENES["distill"] | {"recipe": SCENES["distill"]["recipe"] | {"epochs": 60}}
-    assert params == expected
-    assert experiment().params("scenes", "one", quick=False)["vsm"] == SCENES["vsm"], (
-        "the preset itself changed"
-    )
-
-
-def test_a_value_may_name_a_param_a_multiple_of_it_and_a_param_of_a_file() -> None:
-    assert made("cache.views_per_block", "${distill.recipe.epochs}")["cache"]["views_per_block"] == 60
-    longer = made("distill.recipe.epochs", "5 * ${distill.recipe.epochs}")
-    assert longer["distill"]["recipe"]["epochs"] == 300
-    other = made("distill", "${presets/aid100-64-fast.yaml:distill}")
-    assert other["distill"] == read_yaml(ROOT / "presets/aid100-64-fast.yaml")["distill"]
-
-
-def test_a_quick_row_keeps_what_it_compares_and_little_else() -> None:
-    params = experiment().params("scenes", "two", quick=True)
-    assert (params["seeds"], params["vsm"]) == ([0], SCENES["base"])
-    assert {teacher["recipe"]["epochs"] for teacher in params["teachers"].values()} == {5}
-    assert params["cache"] == {"blocks": [0], "views_per_block": 5}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("distill.lost", 1, r"the key 'distill\.lost' is missing"),
-        ("cache.views_per_block", "${distill.lost}", r"the key 'distill\.lost' is missing"),
-        ("cache.views_per_block", "5 * ${distill.loss}", r"distill\.loss is no number to multiply"),
-        ("distill.loss", "dits", "is not one of dist, kd, dkd, none"),
-        ("cache.views_per_block", 61, "61 views for 60 epochs"),
-    ],
-)
-def test_a_row_that_is_no_protocol_is_refused(key: str, value: object, message: str) -> None:
-    with pytest.raises(ErktError, match=f"^experiment made, preset scenes, row one.*{message}"):
-        made(key, value)
+    preset, fast = copy.deepcopy(find_preset(PRESET)), read_yaml(Path(FAST))
+    made = make(rows=one(changes)).params(PRESET, "one", quick=False)
+    assert made["base"] == preset["base"], "a change of the copy has reached what was copied"
+    assert made["vsm"] == preset["base"] | {"rotation": preset["base"]["rotation"] | {"p": 0.0}}
+    epochs = 5 * fast["distill"]["recipe"]["epochs"]
+    assert made["distill"]["recipe"] == fast["distill"]["recipe"] | {"epochs": epochs}
+    assert made["cache"]["views_per_block"] == epochs
+    assert find_preset(PRESET) == preset
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reference": "onee"}, "did you mean 'one'"),
+        ({"distill.los": 1}, "distill.los: there is no 'los'; did you mean 'loss'?"),
+        ({"distill.loss.x": 1}, "distill.loss.x: there is no 'x'"),
+        ({"vsm": "${bas}"}, "vsm: bas: there is no 'bas'; did you mean 'base'?"),
+        ({"vsm": "${presets/none.yaml:vsm}"}, "presets/none.yaml: cannot be read"),
+        ({"distill.recipe.epochs": "2 * ${distill.loss}"}, "distill.loss is no number to multiply"),
+        ({"distill.recipe.epochs": "${distill.recipe.epochs} + 1"}, "distill.recipe.epochs: "),
+        ({"distill.loss": "kdd"}, "distill.loss: "),
+    ],
+)
+def test_a_row_that_does_not_fit_the_preset_is_refused(
+    make: Callable[..., Experiment], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ErktError, match=re.escape(message)):
+        make(rows=one(changes)).params(PRESET, "one", quick=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reference": "onee"}, "reference: no row 'onee'; did you mean 'one'?"),
         ({"reference": None}, "reference: a row of students"),
         ({"compares": "networks"}, "reference: a row of students to compare with; none"),
         ({"compares": "networks", "reference": None}, "rows: networks are those of one row"),
-        ({"paper": {"p": {"three": "9"}}}, r"paper\.p: no row 'three'"),
+        ({"paper": {"p": {"three": "9"}}}, "paper.p: no row 'three'"),
         ({"rows": {"a b": {"label": "", "set": {}}}}, "may hold only letters"),
-        ({"rowz": {}}, "unknown key 'rowz'"),
+        ({"rowz": {}}, "unknown key 'rowz'; did you mean 'rows'?"),
+        ({"name": "y"}, "the experiment's name is the file's"),
     ],
 )
-def test_an_experiment_that_fits_not_together_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ErktError, match=message):
-        experiment(**changes)
+def test_an_experiment_that_fits_not_together_is_refused(
+    make: Callable[..., Experiment], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ErktError, match=re.escape(message)):
+        make(**changes)
 
 
 def test_what_changes_no_result_has_no_part_in_the_digest() -> None:
-    other = SCENES | {"runtime": {"threads": 2}, "tracking": {"enabled": False}}
-    assert digest(other) == digest(SCENES)
-    assert digest(SCENES | {"seeds": [5, 6]}) != digest(SCENES)
+    params = find_preset(PRESET)
+    assert digest(params | {"runtime": {}, "tracking": {}}) == digest(params)
+    assert digest(params | {"seeds": [5, 6]}) != digest(params)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILES)
 def test_every_row_of_every_experiment_is_a_valid_protocol(name: str) -> None:
-    """Beside its presets, the smaller AID and, unless it names teachers, the scenes; rows differ."""
-    one = find_experiment(name)
-    for preset in {*one.presets, "aid100", *({"scenes"} if name != "single_teachers" else ())}:
+    """Beside its presets, and quickly beside two more; rows differ, and the paper's numbers have a preset."""
+    experiment = find_experiment(name)
+    others = ["aid100"] if name == "single_teachers" else ["aid100", "scenes"]  # which names its teachers
+    for preset in [*experiment.presets, *others]:
         for quick in (False, True):
-            rows = {digest(one.params(preset, row, quick=quick)) for row in one.rows}
-            assert len(rows) == len(one.rows), "two rows are the same"
-    assert set(one.paper) <= {path.stem for path in PRESETS}
+            rows = [digest(experiment.params(preset, row, quick=quick)) for row in experiment.rows]
+            assert len(set(rows)) == len(rows), "two rows are the same"
+    assert set(experiment.paper) <= set(PRESETS)
 
 
-@pytest.mark.parametrize("old", PRESETS, ids=lambda path: path.stem)
-def test_dvc_makes_the_params_that_are_asked_for(old: Path, tmp_path: Path) -> None:
-    for new in [*PRESETS, ROOT / "tests/tiny.yaml"]:
-        shutil.copy(old, tmp_path / "params.yaml")
-        wanted = read_yaml(new)
-        apply_overrides(tmp_path / "params.yaml", list(overrides(read_yaml(old), wanted)))
-        assert read_yaml(tmp_path / "params.yaml") == wanted
+def test_dvc_makes_the_params_that_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    for name in PRESETS:
+        apply_overrides(path, list(overrides(read_yaml(path), find_preset(name))))
+        assert read_yaml(path) == find_preset(name)
 
 
-ODD = [
-    "it's",
-    'say "x"',
-    "a b",
-    "$AID100",
-    "back\\slash",
-    "#c",
-    "[a, b]",
-    "{k: v}",
-    "null",
-    "",
-    "1e-4",
-    "true",
-    "ü",
-]
-VALUES = [*ODD, None, True, 0, -3, 1e-6, 0.5, [1, [2.5, "x"]], {"k": {"l": [1e-7]}}, {"m": 1}, []]
+ODD = ["it's", 'say "x"', "a b", "$AID100", "back\\slash", "#c", "[a, b]", "{k: v}", "null", "", "1e-4", "ü"]
+VALUES = [*ODD, "true", None, True, 0, -3, 1e-6, 0.5, [1, [2.5, "x"]], {"k": {"l": [1e-7]}}, {"m": 1}, []]
 
 
-@pytest.mark.parametrize("new", VALUES, ids=repr)
-def test_any_value_reaches_dvc_from_any_other(new: object, tmp_path: Path) -> None:
-    path, wanted = tmp_path / "params.yaml", {"a": {"k": new}}
-    for old in VALUES:
-        path.write_text(yaml.safe_dump({"a": {"k": old}}), encoding="utf-8")
+def test_any_value_reaches_dvc_from_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({"a": {"k": 1}, "b": [1], "c": 2}), encoding="utf-8")
+    for turned in (VALUES, VALUES[::-1]):
+        wanted = {"b": turned, "a": {f"k{place}": value for place, value in enumerate(turned)}}
         apply_overrides(path, list(overrides(read_yaml(path), wanted)))
-        assert read_yaml(path) == wanted, old
+        assert read_yaml(path) == wanted
 
 
 @pytest.mark.parametrize("value", ["${HOME}/x", "C:\\"])
@@ -163,11 +167,4 @@ def test_a_text_that_the_grammar_cannot_carry_is_refused(value: str) -> None:
 
 
 def test_the_preset_of_the_scenes_is_the_protocol_of_this_repository() -> None:
-    assert read_yaml(ROOT / "presets/scenes.yaml") == read_yaml(ROOT / "params.yaml")
-
-
-def test_the_fast_preset_is_the_recipe_that_was_measured() -> None:
-    fast = read_yaml(ROOT / "presets/aid100-64-fast.yaml")
-    for name, row in (("fast", "fast"), ("frontier", "small26")):
-        measured = find_experiment(name).params("aid100-64", row, quick=False)
-        assert fast | {"seeds": measured["seeds"]} == measured
+    assert find_preset("scenes") == read_yaml(ROOT / "params.yaml")

@@ -1,29 +1,27 @@
-"""What distilling costs, from params alone."""
+"""What distilling costs, from params alone, and what a run that measured nothing says."""
 
+import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from closure import ROOT
 
+from erkt.errors import ErktError
 from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
-from erkt.pipeline.experiments.measured import distill_cost
+from erkt.pipeline.experiments.measured import agreement, distill_cost
 
 TEACHERS = ["lite0", "lite1", "lite2"]
-
-
-@pytest.fixture
-def params() -> dict[str, Any]:
-    return read_yaml(ROOT / "presets/aid100-64.yaml")
+PARAMS: dict[str, Any] = read_yaml(ROOT / "presets/aid100-64.yaml")
 
 
 def at(side: int) -> int:
     return macs.count("tf_efficientnet_lite0", 30, side)[0]
 
 
-def test_each_epoch_costs_three_passes_of_the_student_and_each_view_one_of_each_teacher(
-    params: dict[str, Any],
-) -> None:
+def test_each_epoch_costs_three_passes_of_the_student_and_each_view_one_of_each_teacher() -> None:
+    params = copy.deepcopy(PARAMS)
     teachers = sum(macs.count(f"tf_efficientnet_{name}", 30, 64)[0] for name in TEACHERS)
     assert distill_cost(params, TEACHERS, 30) == 60 * 3 * at(64) + 60 * teachers
     params["cache"]["views_per_block"] = 5
@@ -34,12 +32,21 @@ def test_each_epoch_costs_three_passes_of_the_student_and_each_view_one_of_each_
     assert distill_cost(params, TEACHERS, 30) == 60 * 3 * at(64)
 
 
-def test_small_images_cost_what_they_have_pixels(params: dict[str, Any]) -> None:
+def test_small_images_cost_what_they_have_pixels() -> None:
+    params = copy.deepcopy(PARAMS)
     params["distill"]["loss"] = "none"
     params["distill"]["recipe"]["epochs"] = 4
     params["distill"]["resizing"] = {"first_side": 32, "full_after": 1.0}
-    # 32 and 64 pixels have half a step's share each, as rounding goes: 0.5 epochs, and 1 for each size
-    # between.
+    # 32 and 64 pixels have half a step's share each, as rounding goes: 0.5 epochs, 1 for each size between.
     each = 0.5 * at(32) + at(40) + at(48) + at(56) + 0.5 * at(64)
     assert distill_cost(params, [], 30) == pytest.approx(3 * each, rel=1e-9)
     assert at(32) < at(64) / 3
+
+
+def test_one_view_has_no_variance_and_says_so() -> None:
+    run: Any = SimpleNamespace(
+        params={"seeds": [0]}, rows=lambda path, cell: [{"variance": None, "distance": 1}]
+    )
+    assert agreement(run, "distance") == {0: 1}
+    with pytest.raises(ErktError, match="one view has no variance"):
+        agreement(run, "variance")

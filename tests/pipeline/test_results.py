@@ -34,14 +34,12 @@ SEEDS = {"fast": {"3", "4", "5"}}
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a clone that has fetched the experiments."""
     folder = tmp_path_factory.mktemp("records")
-    shallow = subprocess.run(
-        ["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, check=False, capture_output=True, text=True
-    )
+    asked = ["git", "rev-parse", "--is-shallow-repository"]
+    shallow = subprocess.run(asked, cwd=ROOT, check=False, capture_output=True, text=True)
     if shallow.stdout.strip() != "false":
         pytest.skip("the records go on from a commit that is not here: no clone, or a shallow one")
-    subprocess.run(["git", "clone", "-q", "--bare", ROOT, folder], check=True)
-    fetch = ["git", "fetch", "-q", FOLDER / "experiments.bundle", "refs/exps/*:refs/exps/*"]
-    subprocess.run(fetch, cwd=folder, check=True)
+    git(ROOT, "clone", "-q", "--bare", str(ROOT), str(folder))
+    git(folder, "fetch", "-q", str(FOLDER / "experiments.bundle"), "refs/exps/*:refs/exps/*")
     return folder
 
 
@@ -55,10 +53,8 @@ def by_seed(row: dict[str, str]) -> dict[str, float]:
     return {seed: float(oa) for seed, _, oa in (part.partition(":") for part in row["oa_by_seed"].split())}
 
 
-def show(folder: Path, name: str) -> str:
-    return subprocess.run(
-        ["git", "show", name], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -66,10 +62,10 @@ def test_every_accuracy_is_that_of_its_run(records: Path, name: str) -> None:
     for row in table(name):
         ref = f"refs/exps/{row['base'][:2]}/{row['base'][2:]}/{row['run']}"
         for seed, oa in by_seed(row).items():
-            student, ensemble = json.loads(show(records, f"{ref}:metrics/evaluate/{seed}.json"))
+            student, ensemble = json.loads(git(records, "show", f"{ref}:metrics/evaluate/{seed}.json"))
             assert (student["network"], ensemble["network"]) == ("student", "ensemble")
             assert oa == pytest.approx(student["oa"], abs=1e-4), (row["row"], seed)
-            lines = csv.DictReader(show(records, f"{ref}:metrics/predictions/{seed}.csv").splitlines())
+            lines = csv.DictReader(git(records, "show", f"{ref}:metrics/predictions/{seed}.csv").splitlines())
             hits = [line["actual"] == line["student"] for line in lines]
             assert oa == pytest.approx(100 * sum(hits) / len(hits), abs=1e-4), (row["row"], seed)
 
@@ -93,27 +89,21 @@ def test_means_deviations_and_intervals_are_those_of_the_accuracies(name: str) -
 
 def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
     """Otherwise their differences would be those of something else."""
-    listed = subprocess.run(
-        ["git", "for-each-ref", "--format=%(refname)", "refs/exps"],
-        cwd=records,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split()
+    listed = git(records, "for-each-ref", "--format=%(refname)", "refs/exps").split()
     assert len(listed) > 1
     seen: dict[str, set[tuple[object, ...]]] = {}
     for ref in listed:
-        stages = yaml.load(show(records, f"{ref}:dvc.lock"), yaml.CSafeLoader)["stages"]
-        for name in show(records, f"{ref}:metrics/evaluate").split()[2:]:
+        stages = yaml.load(git(records, "show", f"{ref}:dvc.lock"), yaml.CSafeLoader)["stages"]
+        for name in git(records, "show", f"{ref}:metrics/evaluate").split()[2:]:
             seed = name.removesuffix(".json")
-            lines = show(records, f"{ref}:metrics/predictions/{seed}.csv").splitlines()
+            lines = git(records, "show", f"{ref}:metrics/predictions/{seed}.csv").splitlines()
             teachers = [
                 stage["outs"][0]["md5"]
                 for cell, stage in stages.items()
                 if cell.startswith(f"train_teacher@{seed}-lite")
             ]
             assert len(teachers) == 3
-            ensemble = json.loads(show(records, f"{ref}:metrics/evaluate/{name}"))[1]["oa"]
+            ensemble = json.loads(git(records, "show", f"{ref}:metrics/evaluate/{name}"))[1]["oa"]
             images = (line.split(",")[0] for line in lines)
             seen.setdefault(seed, set()).add((ensemble, *teachers, *images))
     assert seen.keys() == {"0", "1", "2", "3", "4", "5"}

@@ -1,4 +1,4 @@
-"""Measure inference and size of the student, its teachers, ensemble and the paper's other networks (Table 8).
+"""Measure inference and size of the student, its teachers, their ensemble and the paper's networks (Table 8).
 
 All networks have random weights and 1000 classes, as the paper counts; time is on images of the preset's
 side, in turns within one process, eager, in float32. The paper's seconds are for 6,300 images on one RTX
@@ -50,8 +50,8 @@ def run(options: Namespace) -> int:
     shown = [_shown(row) for row in rows]
     notes = (
         f"Median (fastest to slowest) of {rounds} rounds in turns, batch {batch}, eager, float32, on "
-        f"{rows[0]['device']} with {rows[0]['threads']} threads, torch {rows[0]['torch']}. Parameters "
-        f"with {CLASSES} classes and multiply-accumulates at {COUNTED_SIDE} px, as the paper counts.\n"
+        f"{rows[0]['device']} with {rows[0]['threads']} threads, torch {rows[0]['torch']}. Parameters with "
+        f"{CLASSES} classes and multiply-accumulates at {COUNTED_SIDE} px, as the paper counts them.\n"
     )
     print(write_page("table8", preset, title, command, shown, kept=rows, notes=notes))
     print(page_path("table8", preset))

@@ -22,7 +22,7 @@ VARIANCES = {
         ("distance", "the student's squared distance from the ensemble"),
     )
 }
-"""Of logits, as the paper has it, and of probabilities: less sure scores have smaller logits."""
+"""Of logits, as the paper puts it, and of probabilities: less sure scores have smaller logits."""
 
 Runs = Mapping[str, Run]
 """Rows of Table 9 beside a preset that have run to their end, by name."""
@@ -66,7 +66,7 @@ def smaller(preset: str) -> str:
 
 
 def suppressed(runs: Runs, name: str) -> str:
-    """Return a figure of measure with the module's views and with base views, and their difference."""
+    """Return a figure of the stage measure with the module's views, with base views, and their difference."""
     vsm, base = (measured.agreement(run, name) for run in _named(runs, "erkt", "dist"))
     numbers = paired.difference(vsm, base)
     means = [f"{spread(list(figures.values()))['mean']:.3g}" for figures in (vsm, base)]

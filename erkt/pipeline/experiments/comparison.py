@@ -1,4 +1,4 @@
-"""The rows of an experiment's table: over seeds, paired differences, the paper's numbers."""
+"""The rows of an experiment's table: mean and deviation over seeds, paired differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,11 +34,11 @@ def compare_students(
 
 
 def difference(student: Student, first: Student) -> dict[str, Any]:
-    """Return ``student`` minus ``first`` in points: ``difference``, intervals at 95 %, ``verdict``.
+    """Return ``student`` minus ``first`` in points, with intervals at 95 % and what they say.
 
-    ``low`` and ``high`` bound Student's interval over the seeds (None for one seed), ``bootstrap_low`` and
-    ``bootstrap_high`` that of a bootstrap over seeds and test images. Raises ErktError if seeds, test images
-    or their content differ.
+    ``difference`` is the mean over the seeds; ``low`` and ``high`` bound Student's interval over them (None
+    for one seed), ``bootstrap_low`` and ``bootstrap_high`` that of a bootstrap over seeds and test images;
+    ``verdict`` is in words. Raises ErktError if seeds, test images or their content differ.
     """
     numbers = paired.difference(student.oa, first.oa)
     if student.data != first.data:
@@ -52,7 +52,7 @@ def difference(student: Student, first: Student) -> dict[str, Any]:
 
 
 def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return one row a network of one run's summary: its parameters, OA in percent, the paper's."""
+    """Return one row a network of a run's summary: its parameters, OA in percent, the paper's OA."""
     named = {**summary["teachers"], "ensemble": summary["ensemble"], "student": summary["student"]}
     return [
         {"network": name, "parameters": numbers["parameters"]}
@@ -65,8 +65,7 @@ def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[
 def list_weights(by_seed: Mapping[int, Sequence[Mapping[str, str]]]) -> list[dict[str, Any]]:
     """Return one row a candidate of the ensemble's weights, its OA over the seeds.
 
-    ``by_seed`` holds the same candidates in the same order for each seed, with ``lead``, a weight a member,
-    ``oa``.
+    ``by_seed`` holds the same candidates in the same order for each seed: ``lead``, a weight a member, OA.
     """
     rows = []
     for candidates in zip(*by_seed.values(), strict=True):

@@ -1,4 +1,4 @@
-"""Experiment files: rows of params beside presets, their seeds, and the paper's numbers."""
+"""Experiment files: rows of params beside presets, their seeds, and the paper's numbers for them."""
 
 import copy
 import hashlib
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from erkt.errors import ErktError
 from erkt.files.yaml_file import read_yaml
-from erkt.params.schema import Between, Length, Names, build, look_up, nearest
+from erkt.params.schema import Between, Length, Names, build, nearest
 from erkt.pipeline import paths
 from erkt.pipeline.params_file import check_params, read_params
 
@@ -136,14 +136,26 @@ def _cut(params: dict[str, Any]) -> None:
 
 
 def _set(params: dict[str, Any], key: str, value: object, where: str) -> None:
-    look_up(params, key, where)  # a row changes what is there, and adds nothing
+    block, name = _find_key(params, key, where)  # a row changes what is there, and adds nothing
     reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if reference:
-        file, source = reference["file"], reference["key"]
-        value = look_up(read_params(Path(file)) if file else params, source, f"{where}: {key}")
+        source = read_params(Path(reference["file"])) if reference["file"] else params
+        holder, last = _find_key(source, reference["key"], f"{where}: {key}")
+        value = holder[last]
         if reference["times"]:
             if not isinstance(value, (int, float)):
-                raise ErktError(f"{where}: {key}: {source} is no number to multiply")
+                raise ErktError(f"{where}: {key}: {reference['key']} is no number to multiply")
             value = int(reference["times"]) * value
-    block, _, name = key.rpartition(".")
-    (look_up(params, block, where) if block else params)[name] = copy.deepcopy(value)
+    block[name] = copy.deepcopy(value)
+
+
+def _find_key(params: dict[str, Any], key: str, where: str) -> tuple[dict[str, Any], str]:
+    """Return the block that holds the dotted ``key``, and the key's name there."""
+    holder = params
+    found: Any = params
+    for name in key.split("."):
+        if not isinstance(found, dict) or name not in found:
+            hint = nearest(name, found) if isinstance(found, dict) else ""
+            raise ErktError(f"{where}: {key}: there is no '{name}'{hint}")
+        holder, found = found, found[name]
+    return holder, name

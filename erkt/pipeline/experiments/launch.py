@@ -39,7 +39,7 @@ def run_params(name: str, params: Mapping[str, Any]) -> bool:
 
 
 def overrides(present: Iterable[str], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes ``--set-param`` replace ``present`` sections by ``wanted`` ones.
+    """Yield what makes ``--set-param`` put the ``wanted`` sections in the place of those ``present``.
 
     DVC reads Hydra's grammar, in which ``~key`` removes and ``+key=value`` adds. Setting a value that is
     there would not do: it merges blocks, and puts no list in the place of a block. Raises ErktError for a

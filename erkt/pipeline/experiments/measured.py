@@ -1,5 +1,6 @@
-"""What a finished run measured: read from the files that git keeps of it, checked by DVC's record."""
+"""What a finished run measured: read from files that git keeps of it, each checked against DVC's record."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ def student(run: Run, label: str) -> Student:
 
 def summary(run: Run) -> dict[str, Any]:
     """Return the summary of ``run``: ``teachers`` by name, ``ensemble``, ``student``, over its seeds."""
-    return dict(run.read(paths.SUMMARY, Cell("summarize", {})))
+    found: dict[str, Any] = json.loads(run.read(paths.SUMMARY, Cell("summarize", {})))
+    return found
 
 
 def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
@@ -83,11 +85,11 @@ def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
 
 
 def agreement(run: Run, name: str) -> dict[int, float]:
-    """Return by seed a figure of the stage measure; ErktError if there is none, as over one view."""
+    """Return by seed a figure of the stage measure; ErktError if it has none: one view has no variance."""
     found = {}
     for seed in run.params["seeds"]:
         path = paths.metrics("measure", str(seed))
-        found[seed] = run.read(path, Cell("measure", {"seed": str(seed)}))[0][name]
+        found[seed] = run.rows(path, Cell("measure", {"seed": str(seed)}))[0][name]
     if None in found.values():
         raise ErktError("one view has no variance")
     return found
@@ -121,5 +123,4 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
 
 
 def _evaluated(run: Run, seed: int, path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = run.read(path, Cell("evaluate", {"seed": str(seed)}))
-    return rows
+    return run.rows(path, Cell("evaluate", {"seed": str(seed)}))

@@ -40,15 +40,19 @@ class Run:
     @cached_property
     def lock(self) -> dict[str, Any]:
         """What DVC recorded, by stage."""
-        stages: dict[str, Any] = self._block(paths.LOCK).get("stages", {})
-        return stages
+        return dict(self._block(paths.LOCK).get("stages") or {})
 
-    def read(self, path: Path, cell: Cell) -> Any:
-        """Return what a JSON or CSV (rows, all text) holds; ErktError if it is not what ``cell`` made."""
+    def read(self, path: Path, cell: Cell) -> str:
+        """Return the text of an output of ``cell``; ErktError if it is not what ``cell`` made."""
         text = self._text(path)
         listed = {out["path"]: out["md5"] for out in self.lock[cell.name]["outs"]}
         if hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != listed.get(path.as_posix()):
             raise ErktError(f"experiment {self.name}: {path} is not what {cell.name} made")
+        return text
+
+    def rows(self, path: Path, cell: Cell) -> list[dict[str, Any]]:
+        """Return the rows of an output of ``cell``, JSON or CSV (all text), read in the same way."""
+        text = self.read(path, cell)
         return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
 
     def faults(self, params: Mapping[str, Any]) -> list[str]:
