@@ -80,7 +80,7 @@ class Protocol:
         if views > epochs:
             raise ErktError(
                 f"cache: {views} views for {epochs} epochs: more views than epochs; "
-                "remove blocks or raise distill.recipe.epochs"
+                "lower cache.views_per_block, remove blocks, or raise distill.recipe.epochs"
             )
         if self.cache.blocks and sorted(self.cache.blocks) != list(range(len(self.cache.blocks))):
             raise ErktError(f"cache.blocks: expected 0 to {len(self.cache.blocks) - 1}, each once")
