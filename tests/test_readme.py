@@ -1,0 +1,67 @@
+"""README's commands for one's own images and for sharing, as they stand, on a tiny protocol."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from clone import Clone, finished_clone
+from closure import ROOT
+
+pytestmark = pytest.mark.slow
+
+BLOCKS = re.findall(r"(?:^ {4}.+\n)+", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def block(start: str, **places: str) -> str:
+    """Return the commands of the block that starts so, with ``/path/to/...`` replaced."""
+    (found,) = [text for text in BLOCKS if text.strip().startswith(start)]
+    for path, place in places.items():
+        found = found.replace(f"/path/to/{path}", place)
+    return found
+
+
+def shell(clone: Clone, commands: str) -> str:
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    names = {f"GIT_{role}_{fact}": "t@t" for role in ("AUTHOR", "COMMITTER") for fact in ("NAME", "EMAIL")}
+    environment = os.environ | names | {"PATH": os.pathsep.join(folders), "PYTHONPATH": str(clone.folder)}
+    command = ["bash", "-e", "-u", "-c", commands]
+    done = subprocess.run(
+        command, cwd=clone.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_work_one_after_the_other(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clone, _ = finished_clone(tmp_path_factory)
+    with zipfile.ZipFile(clone.folder / "data/archive") as archive:
+        archive.extractall(tmp_path / "scenes")
+    own = yaml.safe_load((clone.folder / "presets/own-images.yaml").read_text(encoding="utf-8"))
+    small = clone.params | {"dataset": own["dataset"]}
+    (clone.folder / "presets/own-images.yaml").write_text(yaml.safe_dump(small), encoding="utf-8")
+    clone.git("init", "-q", "--bare", str(tmp_path / "git"))
+    clone.git("remote", "add", "origin", str(tmp_path / "git"))
+    clone.git("push", "-q", "-u", "origin", "HEAD")
+    (tmp_path / "remote").mkdir()
+
+    printed = shell(clone, block("export MY_SCENES", scenes=str(tmp_path / "scenes")))
+    assert (
+        printed.index("\nfit\n")
+        < printed.index("params.yaml: my-scenes")
+        < printed.index("ensemble of teachers")
+    )
+    assert (clone.folder / "student.onnx").stat().st_size
+    (clone.folder / "student.onnx").unlink()
+    given = f"export MY_SCENES={tmp_path / 'scenes'}\n"
+    compared = shell(clone, given + block("git commit"))
+    assert re.search(r"distill\.loss_ratio\s+1\.0\s+0\.5", compared)
+    assert "files pushed" in shell(
+        clone, block("dvc remote add", **{"a/shared/folder": str(tmp_path / "remote")})
+    )
