@@ -12,22 +12,24 @@ from erkt.pipeline.job import Job, Stage
 from erkt.teachers.manifest import Origin
 from erkt.teachers.writer import write_block
 from erkt.views.batches import ViewBatches
+from erkt.views.finish import Finish
 
 
 def main(job: Job) -> str:
     """Run the teacher on each view of the block."""
-    per_block, settings = job.value("cache.views_per_block"), job.settings("vsm", ViewSettings)
+    per_block, share = job.value("cache.views_per_block"), job.value("distill.finish")
     numbers = range(job.block * per_block, (job.block + 1) * per_block)
     source, runtime = paths.teacher(job.seed, job.teacher), job.runtime
     (train,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "train"))
     network = models.load_folder(source, train.classes)
     data = ViewBatches(
         train,
-        settings,
+        job.settings("vsm", ViewSettings),
         seed=job.seed,
         views=numbers.stop,
         batch_size=runtime.inference_batch,
         device=choose(runtime),
+        finish=Finish(share, job.settings("base", ViewSettings), per_block),
     )
     digest = write_block(
         paths.teaching(job.seed) / job.teacher / str(job.block),

@@ -15,6 +15,7 @@ from erkt.seeds import derive
 from erkt.teachers.teaching import Source, open_teachers
 from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
+from erkt.views.finish import Finish
 
 
 def main(job: Job) -> str:
@@ -28,7 +29,16 @@ def main(job: Job) -> str:
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
 
     objective, count = Objective(settings), len(cache.views) or recipe.epochs
-    data = ViewBatches(train, views, seed=job.seed, views=count, batch_size=recipe.batch_size, device=device)
+    base = job.settings("base", ViewSettings)
+    data = ViewBatches(
+        train,
+        views,
+        seed=job.seed,
+        views=count,
+        batch_size=recipe.batch_size,
+        device=device,
+        finish=Finish(settings.finish, base, cache.per_block(recipe.epochs)),
+    )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     epochs = fit(
         model,

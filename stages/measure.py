@@ -11,6 +11,7 @@ from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.teachers.teaching import Source, open_teachers
 from erkt.views.batches import ViewBatches
+from erkt.views.finish import Finish
 
 VIEWS = 5  # the first ones are enough for means over all images
 
@@ -18,6 +19,7 @@ VIEWS = 5  # the first ones are enough for means over all images
 def main(job: Job) -> str:
     """Compare student and teachers on the first views that the student learned from."""
     cache, settings = job.settings("cache", Cache), job.settings("vsm", ViewSettings)
+    base = job.settings("base", ViewSettings)
     (train,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "train"))
     student = models.load_folder(paths.student(job.seed), train.classes)
     numbers = list(cache.views)[:VIEWS] or list(range(VIEWS))
@@ -28,6 +30,7 @@ def main(job: Job) -> str:
         views=len(cache.views) or VIEWS,
         batch_size=job.runtime.inference_batch,
         device=choose(job.runtime),
+        finish=Finish(job.value("distill.finish"), base, cache.per_block(job.value("distill.recipe.epochs"))),
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     teach = open_teachers(source, data, cache, job.warn)

@@ -1,4 +1,4 @@
-"""train_teacher: one teacher, one seed, on ``base`` views with its own recipe."""
+"""train_teacher: one teacher, one seed, on ``base`` views, changed as params say, with its own recipe."""
 
 from erkt.data.images import open_parts
 from erkt.losses.supervised import Supervised
@@ -16,7 +16,8 @@ from erkt.views.batches import ViewBatches
 
 def main(job: Job) -> str:
     """Train the teacher; keep it and its logits on the validation part, from which weights are searched."""
-    settings, views = job.settings(f"teachers.{job.teacher}", Teacher), job.settings("base", ViewSettings)
+    settings = job.settings(f"teachers.{job.teacher}", Teacher)
+    views = settings.views_beside(job.settings("base", ViewSettings))
     recipe, batch = settings.recipe, job.runtime.inference_batch
     seed, device = derive(job.seed, "teacher", job.teacher), choose(job.runtime)
     train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))

@@ -34,6 +34,7 @@ ORIGIN = Origin(
     train=Sha256("train"),
     seed=0,
     settings=as_dict(VSM),
+    finish=None,
     classes=list(CLASSES),
 )
 LOSS = Loss("dist", 1.0, Dist(2.0, False), Kd(4.0), Dkd(4.0, 1.0, 8.0, 20))

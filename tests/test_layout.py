@@ -87,4 +87,4 @@ def test_every_stage_is_a_short_script_and_nothing_else_lies_there() -> None:
     scripts = {path.stem: path for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"}
     assert scripts.keys() == named.keys()
     for path in scripts.values():
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 52, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 64, path

@@ -18,3 +18,7 @@ class Cache:
         """The numbers of the stored views, ascending: K of them."""
         per = self.views_per_block
         return tuple(view for block in sorted(self.blocks) for view in range(block * per, (block + 1) * per))
+
+    def per_block(self, epochs: int) -> int:
+        """Return how many views a block has; with online teachers the views of all ``epochs`` are one."""
+        return self.views_per_block if self.blocks else epochs

@@ -51,6 +51,7 @@ class Protocol:
         self._check_ensemble()
         self._check_resizing()
         self._check_cache()
+        self._check_views()
 
     def _check_ensemble(self) -> None:
         weights, lead = self.ensemble.weights, self.ensemble.lead
@@ -84,6 +85,19 @@ class Protocol:
             )
         if self.cache.blocks and sorted(self.cache.blocks) != list(range(len(self.cache.blocks))):
             raise ErktError(f"cache.blocks: expected 0 to {len(self.cache.blocks) - 1}, each once")
+
+    def _check_views(self) -> None:
+        for name, teacher in self.teachers.items():
+            try:
+                teacher.views_beside(self.base)
+            except ErktError as error:
+                raise ErktError(f"teachers.{name}: {error}") from None
+        share, views = self.distill.finish, self.cache.per_block(self.distill.recipe.epochs)
+        if 0 < share < 1 and not 0 < round(share * views) < views:
+            raise ErktError(
+                f"distill.finish: a share of {share:g} of {views} views is none or all of them; "
+                "raise cache.views_per_block, or set finish to 0 or 1"
+            )
 
 
 def check(params: Mapping[str, Any], where: str) -> Protocol:

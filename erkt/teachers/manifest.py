@@ -27,7 +27,8 @@ class Origin:
     """What a block's logits follow from; two blocks with equal origins hold the same numbers.
 
     ``teacher`` is the sha256 of the weights file, ``images`` and ``train`` those of the array and of the
-    training list, ``settings`` the views' as plain values, ``classes`` the order of the columns.
+    training list, ``settings`` the views' as plain values, ``finish`` what their last ones have (None: the
+    same), ``classes`` the order of the columns.
     """
 
     teacher: Sha256
@@ -35,6 +36,7 @@ class Origin:
     train: Sha256
     seed: int
     settings: dict[str, Any]
+    finish: dict[str, Any] | None
     classes: list[str]
 
     @classmethod
@@ -46,6 +48,7 @@ class Origin:
             train=train.list_sha256,
             seed=data.seed,
             settings=as_dict(data.settings),
+            finish=as_dict(data.finish) if data.finish and data.finish.share else None,
             classes=list(train.classes),
         )
 

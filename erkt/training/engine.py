@@ -107,7 +107,7 @@ def fit(
         place = _restore(kept, model, optimizer, average)
     yield from place.rows
     while place.epoch < recipe.epochs:
-        view, order = data.epoch(place.epoch)
+        view, order = data.epoch(place.epoch, recipe.epochs)
         model.train()
         for positions in order[place.done :]:
             place.rate = learning_rate(recipe, place.epoch + place.done / len(order))

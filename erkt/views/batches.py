@@ -1,7 +1,7 @@
 """Training batches: epochs of views over the training set, the same for teachers and student.
 
 Epoch e shows view e mod K, its pairs in an order drawn from (seed, e): K = epochs is Algorithm 1 with fresh
-views throughout, K < epochs repeats them.
+views throughout, K < epochs repeats them. With a ``Finish`` the last epochs show views of their own.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from erkt.data.images import Subset
 from erkt.params.views import ViewSettings
+from erkt.views.finish import Finish
 from erkt.views.pairs import batches, in_order
 from erkt.views.view import View
 
@@ -35,7 +36,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class ViewBatches:
-    """Epochs over ``subset``; ``seed`` fixes views and order, ``views`` is K."""
+    """Epochs over ``subset``; ``seed`` fixes views and order, ``views`` is K.
+
+    Views have ``settings``, but for those that ``finish`` includes.
+    """
 
     subset: Subset
     settings: ViewSettings
@@ -43,14 +47,20 @@ class ViewBatches:
     views: int
     batch_size: int
     device: torch.device
+    finish: Finish | None = None
 
     def view(self, number: int) -> View:
         """Return view ``number`` of the training set."""
-        return View.make(self.seed, number, self.subset.labels, self.subset.side, self.settings)
+        settings = self.finish.settings if self.finish and self.finish.includes(number) else self.settings
+        return View.make(self.seed, number, self.subset.labels, self.subset.side, settings)
 
-    def epoch(self, epoch: int) -> tuple[View, list[NDArray[np.int64]]]:
-        """Return the view that ``epoch`` shows, and the positions of its batches: every sample once."""
-        view = self.view(epoch % self.views)
+    def epoch(self, epoch: int, epochs: int) -> tuple[View, list[NDArray[np.int64]]]:
+        """Return the view that ``epoch`` of ``epochs`` shows, and the positions of its batches.
+
+        Each sample comes once.
+        """
+        shown = self.finish.shown(epoch, epochs, self.views) if self.finish else epoch % self.views
+        view = self.view(shown)
         return view, batches(view.partners, self.seed, epoch, self.batch_size)
 
     def in_order(self, number: int) -> list[NDArray[np.int64]]:

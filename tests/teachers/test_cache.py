@@ -49,7 +49,7 @@ def test_cached_logits_are_the_teachers_within_float16_rounding(block: Path) -> 
     data, teacher = batches(), classifier(1).eval()
     stored = open_blocks([block], data, ORIGIN, [0, 1], no_warning)
     for number in (0, 1):
-        view, order = data.epoch(number)
+        view, order = data.epoch(number, 4)
         for positions in order:
             with torch.inference_mode():
                 now = teacher(data.batch(view, positions).images).numpy()
@@ -70,7 +70,7 @@ def cached_in_batches_of(size: int | None) -> CachedTeachers:
     for seed in (1, 2):
         teacher, views = classifier(seed).eval(), {}
         for number in (0, 1):
-            order = data.epoch(number)[1] if size is None else data.in_order(number)
+            order = data.epoch(number, 4)[1] if size is None else data.in_order(number)
             views[number] = np.zeros((31, len(CLASSES)), np.float16)
             for positions in order:
                 views[number][positions] = batch_logits(teacher, data, data.view(number), positions)

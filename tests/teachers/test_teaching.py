@@ -32,7 +32,7 @@ def source(tmp_path: Path) -> teaching.Source:
 
 @pytest.mark.parametrize("cache", [CACHED, ONLINE], ids=["cached", "online"])
 def test_the_ensemble_is_each_teacher_with_its_own_weight(source: teaching.Source, cache: Cache) -> None:
-    view, order = DATA.epoch(0)
+    view, order = DATA.epoch(0, 1)
     batch = DATA.batch(view, order[0])
     found = teaching.open_teachers(source, DATA, cache, no_warning)(batch)
     one, two = (models.load_folder(source.networks / name, CLASSES) for name in ("one", "two"))

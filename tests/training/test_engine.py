@@ -60,7 +60,7 @@ def test_one_step_is_adamw_on_the_batchs_loss() -> None:
     recipe = replace(RECIPE, epochs=1, batch_size=32, weight_decay=0.3)
     row = next(fit(model, data, objective, recipe=recipe, seed=0))
 
-    view, order = data.epoch(0)
+    view, order = data.epoch(0, 1)
     batch = data.batch(view, order[0])
     optimizer = torch.optim.AdamW(reference.parameters(), lr=0.01, weight_decay=0.3)
     logits = reference.train()(batch.images)

@@ -76,7 +76,7 @@ def test_the_order_of_pairs_is_drawn_from_seed_and_epoch() -> None:
 
 
 def test_epochs_show_the_views_in_turn_and_a_repeated_view_in_another_order() -> None:
-    shown = [view_batches(views=2).epoch(epoch) for epoch in range(4)]
+    shown = [view_batches(views=2).epoch(epoch, 4) for epoch in range(4)]
     assert [view.number for view, _ in shown] == [0, 1, 0, 1]
     assert len({tuple(np.concatenate(order).tolist()) for _, order in shown}) == 4
 

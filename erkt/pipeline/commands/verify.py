@@ -13,6 +13,7 @@ from erkt.teachers import teaching
 from erkt.teachers.reader import open_blocks
 from erkt.teachers.verify import TOLERANCE, largest_difference
 from erkt.views.batches import ViewBatches
+from erkt.views.finish import Finish
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -49,6 +50,7 @@ def _verify(protocol: Protocol, seed: int, name: str, views: int, pairs: int) ->
         views=len(numbers),
         batch_size=runtime.inference_batch,
         device=choose(runtime),
+        finish=Finish(protocol.distill.finish, protocol.base, protocol.cache.views_per_block),
     )
     source = teaching.Source(teaching=paths.teaching(seed), networks=paths.teachers(seed), train=train)
     folders = [paths.teaching(seed) / name / str(block) for block in sorted(protocol.cache.blocks)]
