@@ -25,7 +25,7 @@ class Sweep:
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a candidate: a weight a member, ``oa``, ``nll``, and whether it was chosen.
 
-        Weights that were not searched make one row without scores.
+        Weights that were not searched make one row; it has no scores where there is no validation part.
         """
         if not self.candidates:
             return [{**self.weights, "oa": None, "nll": None, "chosen": 1}]
@@ -52,11 +52,13 @@ def search(logits: Mapping[str, Floats], labels: Integers, settings: Ensemble) -
     """
     names, space = list(logits), settings.space
     given = settings.weights or dict.fromkeys(names, round(1 / len(names), DIGITS))
-    if settings.search == "none":
+    if settings.search == "none" and not len(labels):
         return Sweep(given, ())
     for name, array in logits.items():
         check_logits(array, labels, f"ensemble member {name}")
     combine(logits, given, space)  # refuses members, weights and shapes that do not fit
+    if settings.search == "none":
+        return Sweep(given, (score(logits, labels, given, space),))
     grid = line(names, settings.lead or names[0]) if settings.search == "line" else simplex(names)
     candidates = [score(logits, labels, weights, space) for weights in grid]
 

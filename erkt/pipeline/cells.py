@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,23 @@ def all_cells(params: Mapping[str, Any]) -> list[Cell]:
         for combination in itertools.product(*values):
             cells.append(Cell(stage, dict(zip(axes, map(str, combination), strict=True))))
     return cells
+
+
+def cells_up_to(params: Mapping[str, Any], last_stage: str | None) -> list[Cell]:
+    """Return those of ``all_cells`` that the cells of ``last_stage`` need, and these; None for all."""
+    cells = all_cells(params)
+    if last_stage is None:
+        return cells
+    needed = [cell for cell in cells if cell.stage == last_stage]
+    for cell in needed:  # grows while it is gone through
+        sources = [Path(dep) for dep in cell.entry()["deps"]]
+        makers = [one for one in cells if any(map(partial(_serves, sources), one.outputs()))]
+        needed += [one for one in makers if one not in needed]
+    return [cell for cell in cells if cell in needed]
+
+
+def _serves(sources: list[Path], out: Path) -> bool:
+    return any(out == source or out in source.parents or source in out.parents for source in sources)
 
 
 def pipeline() -> dict[str, Any]:

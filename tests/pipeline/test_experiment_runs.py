@@ -38,6 +38,15 @@ RATIO: dict[str, Any] = {
 }
 HALF = RATIO | {"rows": {"all": RATIO["rows"]["half"]}, "reference": None, "paper": {}}
 """One row, which is one of RATIO's: it has run when that has."""
+SEARCH = RATIO | {
+    "part": "validation",
+    "rows": {
+        "half": RATIO["rows"]["half"],
+        "rate": {"label": "rate 0.5", "set": {"distill.recipe.learning_rate": 0.5}},
+    },
+    "reference": None,
+    "paper": {},
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     paper = {"tiny": {"student": "97.20"}}
     write(clone.folder / "experiments/networks.yaml", HALF | {"compares": "networks", "paper": paper})
     write(clone.folder / "experiments/weights.yaml", HALF | {"compares": "weights"})
+    write(clone.folder / "experiments/search.yaml", SEARCH)
+    write(clone.folder / "experiments/mixes.yaml", HALF | {"compares": "ensembles", "part": "validation"})
     clone.commit("experiments")
     return Ran(clone, clone.python("-m", "erkt", "experiment", "ratio"))
 
@@ -191,3 +202,20 @@ def test_runs_of_other_code_run_again_from_where_they_differ(ran: Ran) -> None:
     done = ran.clone.python("-m", "erkt", "experiment", "weights")
     executed = set(re.findall(r"^Running stage '([^']+)'", done.stdout, flags=re.MULTILINE))
     assert executed == {"distill@0"}, "the student is the same, so what follows is restored"
+
+
+def test_a_search_is_judged_on_the_validation_part_and_reads_no_test_image(ran: Ran, erkt: Command) -> None:
+    assert erkt("experiment", "search")[0] == 0
+    recorded = yaml.safe_load(ran.show("search-tiny-rate", "dvc.lock"))["stages"]
+    assert recorded["distill@0"]["params"]["params.yaml"]["distill"]["recipe"]["learning_rate"] == 0.5
+    assert {name.partition("@")[0] for name in recorded}.isdisjoint(
+        {"evaluate", "evaluate_teacher", "summarize"}
+    )
+    found = {row["row"]: row for row in ran.table("search")}
+    for row, run in (("half", "ratio-tiny-half"), ("rate", "search-tiny-rate")):
+        curve = list(csv.DictReader(ran.show(run, "metrics/curves/0-student.csv").splitlines()))
+        assert float(found[row]["oa"]) == pytest.approx(float(curve[-1]["val_oa"]), abs=1e-4)
+    assert erkt("experiment", "mixes")[0] == 0
+    (mixed,) = ran.table("mixes")
+    swept = list(csv.DictReader(ran.show("ratio-tiny-half", "metrics/sweep/0.csv").splitlines()))
+    assert float(mixed["oa"]) == pytest.approx(float(swept[0]["oa"]), abs=1e-4)

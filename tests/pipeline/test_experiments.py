@@ -106,7 +106,13 @@ def test_a_row_that_does_not_fit_the_preset_is_refused(
     [
         ({"reference": "onee"}, "reference: no row 'onee'; did you mean 'one'?"),
         ({"reference": None}, "reference: a row of students"),
-        ({"compares": "networks"}, "reference: a row of students to compare with; none"),
+        (
+            {"compares": "networks"},
+            "reference: a row of students to compare with on the test part; else none",
+        ),
+        ({"part": "validation"}, "reference: a row of students to compare with on the test part; else none"),
+        ({"compares": "networks", "part": "validation"}, "part: validation is for students and ensembles"),
+        ({"compares": "ensembles"}, "part: validation is for students and ensembles"),
         ({"compares": "networks", "reference": None}, "rows: networks are those of one row"),
         ({"paper": {"p": {"three": "9"}}}, "paper.p: no row 'three'"),
         ({"rows": {"a b": {"label": "", "set": {}}}}, "may hold only letters"),

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
 from erkt.pipeline import paths
+from erkt.pipeline.cells import all_cells
 from erkt.pipeline.experiments.definition import find_experiment
 from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
@@ -46,7 +47,8 @@ def run(options: Namespace) -> int:
     paths.RUNNING.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(paths.RUNNING / "experiment.lock", timeout=0):
-            failed = [name for name, params in wanted.items() if not _has_run(name, params)]
+            last = experiment.last_stage
+            failed = [name for name, params in wanted.items() if not _has_run(name, params, last)]
     except Timeout:
         raise ErktError("another experiment runs in this repository; wait for its end") from None
     for preset in presets:
@@ -57,12 +59,15 @@ def run(options: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _has_run(name: str, params: Mapping[str, Any]) -> bool:
+def _has_run(name: str, params: Mapping[str, Any], last_stage: str | None) -> bool:
     """Run a row unless it has run; return whether it has then."""
-    before = finished(find_runs(), params)
+    before = finished(find_runs(), params, last_stage)
+    targets = [cell.name for cell in all_cells(params) if cell.stage == last_stage]
     print(f"{name}: {'has run' if before else 'running'}", flush=True)
     try:
-        return before is not None or (run_params(name, params) and finished(find_runs(), params) is not None)
+        if before is not None:
+            return True
+        return run_params(name, params, targets) and finished(find_runs(), params, last_stage) is not None
     except ErktError as error:
         print(f"error: {name}: {error}", file=sys.stderr)
         return False

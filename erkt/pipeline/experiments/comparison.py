@@ -10,6 +10,7 @@ from erkt.evaluation import paired
 from erkt.evaluation.paired import bootstrap
 from erkt.evaluation.summary import spread
 from erkt.pipeline.experiments.measured import Student
+from erkt.pipeline.experiments.runs import Run
 
 _COMPARED = ("difference", "low", "high", "bootstrap_low", "bootstrap_high", "verdict")
 
@@ -49,6 +50,11 @@ def difference(student: Student, first: Student) -> dict[str, Any]:
     bounds = bootstrap(student.hits, first.hits, np.random.default_rng(0))
     row = dict(zip(_COMPARED, (numbers["mean"], numbers["low"], numbers["high"], *bounds, ""), strict=True))
     return row | {"verdict": verdict(row)}
+
+
+def validated_row(row: str, label: str, oa: Mapping[int, float], run: Run) -> dict[str, Any]:
+    """Return a row of a search: mean and deviation of ``oa`` over the seeds, and where it comes from."""
+    return {"row": row, "label": label} | _over_seeds(oa) | {"run": run.name, "base": run.base}
 
 
 def list_networks(summary: Mapping[str, Any], paper: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ _DIGITS = 10
 _LEFT_OUT: dict[str, Any] = {
     "set": {},
     "rows": {"all": {"label": "all", "set": {}}},
+    "part": "test",
     "reference": None,
     "paper": {},
 }
@@ -46,6 +47,8 @@ class Experiment:
 
     ``compares: students`` is a table with one row a row, each compared with the row ``reference``.
     ``networks`` lists teachers, ensemble and student of the only row, ``weights`` the ensemble's weights.
+    ``part: validation`` is a search: its runs end before anything reads a test image, and its rows are the
+    students', or with ``compares: ensembles`` the ensembles', on the validation part.
     ``presets`` are those beside which it runs unless others are asked for. ``set`` holds for all rows, then
     comes what the row sets. A value ``${key}`` copies what the params have at ``key`` by then,
     ``${file:key}`` what that file has there, and ``5 * ${key}`` is five times as much. ``paper`` holds the
@@ -55,7 +58,8 @@ class Experiment:
     name: str
     title: str
     source: str
-    compares: Literal["students", "networks", "weights"]
+    compares: Literal["students", "ensembles", "networks", "weights"]
+    part: Literal["test", "validation"]
     presets: Annotated[tuple[str, ...], Length(1, distinct=True)]
     seeds: Annotated[tuple[Annotated[int, Between(0)], ...], Length(1, distinct=True)]
     set: dict[str, Any]
@@ -64,9 +68,11 @@ class Experiment:
     paper: dict[str, dict[str, str]]
 
     def __post_init__(self) -> None:
-        if (self.reference is None) == (self.compares == "students"):
-            raise ErktError("reference: a row of students to compare with; none for networks and weights")
-        if self.compares != "students" and len(self.rows) > 1:
+        if self.compares != "students" and (self.part == "validation") != (self.compares == "ensembles"):
+            raise ErktError("part: validation is for students and ensembles, and ensembles for validation")
+        if (self.reference is None) == (self.compares == "students" and self.part == "test"):
+            raise ErktError("reference: a row of students to compare with on the test part; else none")
+        if self.compares in ("networks", "weights") and len(self.rows) > 1:
             raise ErktError(f"rows: {self.compares} are those of one row")
         named = {"reference": [self.reference] if self.reference else []}
         if self.compares == "students":
@@ -75,6 +81,13 @@ class Experiment:
             for row in rows:
                 if row not in self.rows:
                     raise ErktError(f"{where}: no row '{row}'{nearest(row, self.rows)}")
+
+    @property
+    def last_stage(self) -> str | None:
+        """The stage that a run ends with, one cell a seed; None for all stages."""
+        if self.part == "test":
+            return None
+        return "distill" if self.compares == "students" else "search_weights"
 
     def params(self, preset: str, row: str, *, quick: bool) -> dict[str, Any]:
         """Return the whole params of ``row`` beside ``preset``; ErktError naming what is wrong with them."""

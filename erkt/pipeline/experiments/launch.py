@@ -14,14 +14,17 @@ from erkt.pipeline.params_file import read_params
 _GRACE_SECONDS = 30  # for a stage to keep what it has
 
 
-def run_params(name: str, params: Mapping[str, Any]) -> bool:
+def run_params(name: str, params: Mapping[str, Any], targets: Iterable[str] = ()) -> bool:
     """Run DVC's experiment ``name`` with ``params``; return whether DVC went to its end.
+
+    ``targets`` are the cells to run, with what they need; none for all.
 
     Raises KeyboardInterrupt when asked to leave, and ErktError for params that DVC cannot be given.
     """
     words = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     for override in overrides(read_params(paths.PARAMS), params):
         words += ["--set-param", override]
+    words += targets
     # DVC ends with this process, however that ends, and its stage with DVC.
     own = None if sys.platform == "win32" else stopping.die_with_parent
     listening = stopping.listen(patient=True)

@@ -84,6 +84,24 @@ def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
     return {seed: _evaluated(run, seed, paths.test_sweep(seed)) for seed in run.params["seeds"]}
 
 
+def validated(run: Run, stage: str) -> dict[int, float]:
+    """Return by seed the OA in percent on the validation part of the student or, by ``stage``, the ensemble.
+
+    The student's is that after the last epoch. Raises ErktError if there was no validation part.
+    """
+    found = {}
+    for seed in run.params["seeds"]:
+        cell = Cell(stage, {"seed": str(seed)})
+        if stage == "distill":
+            text = run.rows(paths.curves(seed, "student"), cell)[-1].get("val_oa")
+        else:
+            text = next(row["oa"] for row in run.rows(paths.sweep(seed), cell) if row["chosen"] == "1")
+        if not text:
+            raise ErktError(f"experiment {run.name}: seed {seed} has no validation part")
+        found[seed] = float(text)
+    return found
+
+
 def agreement(run: Run, name: str) -> dict[int, float]:
     """Return by seed a figure of the stage measure; ErktError if it has none: one view has no variance."""
     found = {}

@@ -13,7 +13,7 @@ from typing import Any
 from erkt.errors import ErktError
 from erkt.files.yaml_file import parse_yaml
 from erkt.pipeline import paths
-from erkt.pipeline.cells import Cell, all_cells, look_up
+from erkt.pipeline.cells import Cell, cells_up_to, look_up
 from erkt.pipeline.experiments.definition import NEUTRAL, Experiment
 from erkt.pipeline.git import git
 from erkt.pipeline.lock import code_md5
@@ -55,12 +55,16 @@ class Run:
         text = self.read(path, cell)
         return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
 
-    def faults(self, params: Mapping[str, Any]) -> list[str]:
-        """Return in words why this is no finished run of ``params`` with the code here; [] if it is."""
+    def faults(self, params: Mapping[str, Any], last_stage: str | None = None) -> list[str]:
+        """Return in words why this is no finished run of ``params`` with the code here; [] if it is.
+
+        It may end with the cells of ``last_stage``.
+        """
         try:
             if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
                 return [f"other params: {', '.join(other)}"]
-            return [fault for cell in all_cells(params) for fault in _faults(self.lock, cell, params)]
+            cells = cells_up_to(params, last_stage)
+            return [fault for cell in cells for fault in _faults(self.lock, cell, params)]
         except ErktError as error:  # it is no experiment of this pipeline
             return [str(error)]
 
@@ -89,18 +93,20 @@ def find_runs() -> list[Run]:
     return found
 
 
-def finished(runs: Iterable[Run], params: Mapping[str, Any]) -> Run | None:
-    """Return the newest of ``runs`` that has run to its end with ``params`` and the code that lies here.
+def finished(runs: Iterable[Run], params: Mapping[str, Any], last_stage: str | None) -> Run | None:
+    """Return the newest of ``runs`` that has run with ``params`` and the code that lies here.
+
+    To its end, or to that of ``last_stage``.
 
     It may belong to another experiment: rows of several tables can be the same run.
     """
-    return next((run for run in runs if not run.faults(params)), None)
+    return next((run for run in runs if not run.faults(params, last_stage)), None)
 
 
 def finished_rows(experiment: Experiment, preset: str, runs: Iterable[Run], *, quick: bool) -> dict[str, Run]:
     """Return the runs of those rows that have run to their end."""
     wanted = {row: experiment.params(preset, row, quick=quick) for row in experiment.rows}
-    found = {row: finished(runs, params) for row, params in wanted.items()}
+    found = {row: finished(runs, params, experiment.last_stage) for row, params in wanted.items()}
     return {row: run for row, run in found.items() if run is not None}
 
 

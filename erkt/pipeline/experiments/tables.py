@@ -25,13 +25,21 @@ training image, of the student and of the teachers that have a weight.
 """
 
 
+_SEARCH = """\
+OA on validation parts, from which settings are chosen. These runs end before any test image is read.
+"""
+
+
 def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quick: bool) -> bool:
     """Write the table of the rows that have run to their end; return False if none has."""
     found = finished_rows(experiment, preset, runs, quick=quick)
     if not found:
         return False
     paper = experiment.paper.get(preset, {})
-    if experiment.compares == "students":
+    if experiment.last_stage:
+        shown, kept = _search(experiment, found)
+        notes = _SEARCH
+    elif experiment.compares == "students":
         shown, kept = _students(experiment, found, paper)
         missing = [row.label for name, row in experiment.rows.items() if name not in found]
         notes = _STUDENTS + (f"\nNot run: {', '.join(missing)}.\n" if missing else "")
@@ -51,10 +59,10 @@ def left_out(experiment: Experiment, preset: str, runs: Sequence[Run]) -> dict[s
     reasons = {}
     for row in experiment.rows:
         both = [experiment.params(preset, row, quick=quick) for quick in (False, True)]
-        used = [finished(runs, params) for params in both]
+        used = [finished(runs, params, experiment.last_stage) for params in both]
         for run in runs:
             if run.name.startswith(f"{experiment.name}-{preset}-{row}-") and run not in used:
-                fewest = min((run.faults(params) for params in both), key=len)
+                fewest = min((run.faults(params, experiment.last_stage) for params in both), key=len)
                 more = f" and {len(fewest) - _SHOWN} more reasons" if len(fewest) > _SHOWN else ""
                 newer = "a newer run has the same params and code"
                 reasons[run.name] = ("; ".join(fewest[:_SHOWN]) + more) or newer
@@ -78,6 +86,20 @@ def _students(experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[st
             "paper's OA (%)": row["paper"],
         }
         for row in kept
+    ]
+    return shown, kept
+
+
+def _search(experiment: Experiment, runs: Mapping[str, Run]) -> tuple[Rows, Rows]:
+    """Return the rows of the page, the best first, and those of the CSV."""
+    stage = str(experiment.last_stage)
+    found = {row: measured.validated(run, stage) for row, run in runs.items()}
+    kept = [
+        comparison.validated_row(row, experiment.rows[row].label, oa, runs[row]) for row, oa in found.items()
+    ]
+    shown = [
+        {"row": row["label"], "seeds": row["runs"], "OA on validation (%)": comparison.with_deviation(row)}
+        for row in sorted(kept, key=lambda row: -row["oa"])
     ]
     return shown, kept
 
