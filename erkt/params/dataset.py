@@ -23,8 +23,8 @@ class Dataset:
     ``location`` is a path, or for an archive also an http(s) address; a leading ``$NAME`` is read from the
     environment, so that a colleague's path changes nothing. A benchmark is known by ``name``; with a null
     location it comes from its pinned address, else from the copy that lies there. ``sha256`` pins the bytes
-    of an archive, or of what is packed from a benchmark whose publisher gives no checksum; null trusts what
-    is found, which is refused for http(s).
+    of an archive, or of what is packed from the images of a benchmark; null trusts what is found, which is
+    refused for http(s).
     """
 
     name: str

@@ -26,6 +26,6 @@ def check_params(params: Mapping[str, Any], where: str) -> Protocol:
         if dataset.name not in BENCHMARKS:
             hint = nearest(dataset.name, BENCHMARKS)
             raise ErktError(f"{where}.dataset.name: there is no benchmark '{dataset.name}'{hint}")
-        if dataset.sha256 is not None and BENCHMARKS[dataset.name].sha256:
+        if dataset.sha256 is not None and not BENCHMARKS[dataset.name].repacked:
             raise ErktError(f"{where}.dataset.sha256: null for {dataset.name}, whose checksum is known")
     return protocol

@@ -1,6 +1,7 @@
 import hashlib
 import os
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from erkt.data.benchmarks import BENCHMARKS, Benchmark
 from erkt.data.sources import fetch
 from erkt.params.dataset import Dataset
 
-AID, NWPU, AFGR = (BENCHMARKS[name] for name in ("aid30", "nwpu45", "afgr50"))
+AID, NWPU, AFGR, EUROSAT = (BENCHMARKS[name] for name in ("aid30", "nwpu45", "afgr50", "eurosat"))
 
 
 def get(
@@ -37,17 +38,19 @@ def refusal(
 # ---------------------------------------------------------------- the records
 
 
-def test_the_records_hold_as_many_images_as_the_paper_says() -> None:
+def test_the_records_hold_as_many_images_as_their_publications_say() -> None:
     assert {name: (len(b.counts), sum(b.counts.values()), b.side) for name, b in BENCHMARKS.items()} == {
         "aid30": (30, 10_000, 600),
         "nwpu45": (45, 31_500, 256),
         "afgr50": (50, 12_500, 128),
+        "eurosat": (10, 27_000, 64),
     }
     assert (min(AID.counts.values()), max(AID.counts.values())) == (220, 420)
     # Section 4.1.1 of the paper names three of them.
     assert [AID.counts[name] for name in ("Center", "Church", "Resort")] == [260, 240, 290]
     assert set(NWPU.counts.values()) == {700}
     assert set(AFGR.counts.values()) == {250}
+    assert Counter(EUROSAT.counts.values()) == {3000: 5, 2500: 4, 2000: 1}
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -56,7 +59,9 @@ def test_a_record_is_in_order_and_can_be_fetched_or_says_how(name: str) -> None:
     assert benchmark.name == name
     assert list(benchmark.counts) == sorted(benchmark.counts)
     assert (benchmark.archive is None) == bool(benchmark.instructions) == (benchmark.sha256 is None)
-    assert benchmark.sha256 is None or len(bytes.fromhex(benchmark.sha256)) == 32
+    for sha256 in (benchmark.sha256, benchmark.repacked_sha256):
+        assert sha256 is None or len(bytes.fromhex(sha256)) == 32
+    assert benchmark.repacked or (benchmark.sha256 and not benchmark.repacked_sha256)
     assert benchmark.archive is None or len(bytes.fromhex(benchmark.archive.revision)) == 20
     assert all((benchmark.licence, benchmark.citation, benchmark.origin))
     assert "\n" not in benchmark.instructions

@@ -27,6 +27,8 @@ def dataset(**changes: Any) -> dict[str, Any]:
         dataset(name="nwpu45", location="https://example.org/copy.zip"),
         dataset(name="afgr50"),
         dataset(name="afgr50", location="~/afgr50", sha256=SHA),
+        dataset(name="eurosat"),
+        dataset(name="eurosat", location="$EUROSAT", sha256=SHA),
         dataset(name="mine", source="csv", location="images.csv"),
         dataset(name="mine", source="folder", location="images"),
         dataset(name="mine", source="archive", location="https://example.org/a.zip", sha256=SHA),
@@ -48,7 +50,10 @@ def test_what_can_be_fetched_is_accepted(section: dict[str, Any]) -> None:
         (dataset(source="archive", location="http://a/b.zip"), "an archive from the network needs its"),
         (dataset(source="benchmarks"), "is not one of benchmark, scenes, archive, folder, csv"),
         (dataset(name="aid31"), "tiny.dataset.name: there is no benchmark 'aid31'; did you mean 'aid30'?"),
-        (dataset(name="imagenet"), "there is no benchmark 'imagenet'; known are: aid30, nwpu45, afgr50"),
+        (
+            dataset(name="imagenet"),
+            "there is no benchmark 'imagenet'; known are: aid30, nwpu45, afgr50, eurosat",
+        ),
         (dataset(sha256=SHA), "tiny.dataset.sha256: null for aid30, whose checksum is known"),
     ],
 )

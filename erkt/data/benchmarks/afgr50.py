@@ -13,6 +13,8 @@ AFGR50 = Benchmark(
     side=128,
     archive=None,
     sha256=None,
+    repacked=True,
+    repacked_sha256=None,
     instructions="get BIT-AFGR50 in a browser, from the Google Drive folder "
     "https://drive.google.com/drive/folders/1sfijypMjigxccowOZbdkRInyXRJkpRXI or from "
     "https://pan.baidu.com/s/1GTCRa-N2rpkEMaqZJb_hCw (code KTYG), both named at "

@@ -23,8 +23,12 @@ class Benchmark:
 
     ``counts`` has images by class, in the order of the labels (sorted by code points, as everywhere here);
     the spelling is that of the class folders. ``side`` is in pixels. ``archive`` and its ``sha256`` are None
-    where no program can fetch the images; ``instructions`` then say what to fetch and where, and the user
-    pins what is packed from it.
+    where no program can fetch the images; ``instructions`` then say what to fetch and where.
+
+    ``repacked`` says which archive the pipeline keeps. If false, the published one as it is, and a user's
+    copy must have its sha256. If true, one that is packed from the images, the same for the same images
+    whatever they came in; so a copy may be another archive or a folder, and the user may pin what is packed.
+    ``repacked_sha256`` is that of what is packed from a copy known here, None if none is known.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Benchmark:
     side: int
     archive: HubFile | None
     sha256: str | None
+    repacked: bool
+    repacked_sha256: str | None
     instructions: str
     licence: str
     citation: str

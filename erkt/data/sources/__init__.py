@@ -12,7 +12,7 @@ from typing import Any
 from erkt.data.archive import members
 from erkt.data.benchmarks import BENCHMARKS, Benchmark
 from erkt.data.sources import hub, web
-from erkt.data.sources.benchmark import check_images, repack
+from erkt.data.sources.benchmark import check_images, repack, what_is_unproved
 from erkt.data.sources.packing import OnBytes, copy_file, pack_folder
 from erkt.data.sources.table import pack_table
 from erkt.errors import ErktError
@@ -48,7 +48,7 @@ def fetch(
     readable zip or tar. An address is named without what may be secret in it.
     """
     benchmark = benchmarks[settings.name] if settings.source == "benchmark" else None
-    wanted = (benchmark and benchmark.sha256) or settings.sha256
+    wanted = settings.sha256 if benchmark is None or benchmark.repacked else benchmark.sha256
     facts: dict[str, Any] = {"name": settings.name, "source": settings.source}
     with replace_whole(out) as temporary:
         remarks: list[str] = []
@@ -56,20 +56,18 @@ def fetch(
             shown = _draw(settings, temporary)
         elif benchmark and settings.location is None:
             shown = _from_publisher(benchmark, temporary, on_bytes)
-        elif benchmark and benchmark.sha256 is None:
+        elif benchmark and benchmark.repacked:
             shown = resolve(str(settings.location), environment)
             remarks += repack(Path(shown), temporary, on_bytes)
         else:
             shown = _from_user(settings, wanted, environment, temporary, scratch, on_bytes)
         found = sha256_file(temporary)
-        if wanted not in (None, found):
-            raise ErktError(f"{shown}: not the pinned archive: sha256 {found}, expected {wanted}")
+        _compare(shown, found, wanted)
         names = [name for name, _ in members(temporary, called=shown)]
         if benchmark:
             check_images(names, benchmark, shown)
-            if wanted is None:
-                pin = "set dataset.sha256 to this one to pin these images"
-                remarks.append(f"nobody publishes a checksum; {pin}")
+            if wanted is None and settings.location is not None:
+                remarks += what_is_unproved(benchmark, Path(shown), found)
             facts |= {"benchmark": benchmark.facts(), "remarks": remarks}
         facts |= {"sha256": found, "bytes": temporary.stat().st_size}
     return facts
@@ -85,7 +83,7 @@ def _draw(settings: Dataset, target: Path) -> str:
 
 
 def _from_publisher(benchmark: Benchmark, target: Path, on_bytes: OnBytes) -> str:
-    """Copy the archive out of the hub's cache; what the cache holds wrongly is fetched once more."""
+    """Copy or repack what the hub's cache holds; what it holds wrongly is fetched once more."""
     if benchmark.archive is None:
         raise ErktError(f"{benchmark.title} cannot be fetched by a program: {benchmark.instructions}")
     cached = hub.download(benchmark.archive)
@@ -96,8 +94,17 @@ def _from_publisher(benchmark: Benchmark, target: Path, on_bytes: OnBytes) -> st
         except ErktError as error:
             held = f"the copy in the Hugging Face cache is not the pinned archive (sha256 {found})"
             raise ErktError(f"{held}; and anew: {error}") from error
-    copy_file(cached, target, on_bytes)
+        _compare(str(benchmark.archive), sha256_file(cached), benchmark.sha256)
+    if benchmark.repacked:
+        repack(cached, target, on_bytes)
+    else:
+        copy_file(cached, target, on_bytes)
     return str(benchmark.archive)
+
+
+def _compare(shown: str, found: str, wanted: str | None) -> None:
+    if wanted not in (None, found):
+        raise ErktError(f"{shown}: not the pinned archive: sha256 {found}, expected {wanted}")
 
 
 def _from_user(

@@ -10,6 +10,7 @@ from erkt.data.contents import files_in, first_ten
 from erkt.data.index import key_of, order_of
 from erkt.data.sources.packing import OnBytes, pack
 from erkt.errors import ErktError
+from erkt.files.digests import sha256_file
 
 
 def check_images(names: Iterable[str], benchmark: Benchmark, shown: str) -> None:
@@ -28,6 +29,20 @@ def check_images(names: Iterable[str], benchmark: Benchmark, shown: str) -> None
     if differences:
         unlike = f"not the images of {benchmark.title}: {first_ten(differences)}"
         raise ErktError(f"{shown}: {unlike}; expected its class folders and nothing else")
+
+
+def what_is_unproved(benchmark: Benchmark, copy: Path, packed: str) -> list[str]:
+    """Return what to tell the user of their ``copy`` beside its classes and counts: nothing if it is proved.
+
+    It is if it is the published archive, or if its images are byte for byte those of the record: ``packed``
+    is the sha256 of what ``repack`` made of it.
+    """
+    pin = "set dataset.sha256 to this one to pin these images"
+    if benchmark.sha256 is None:
+        return [f"nobody publishes a checksum; {pin}"]
+    if packed == benchmark.repacked_sha256 or (copy.is_file() and sha256_file(copy) == benchmark.sha256):
+        return []
+    return [f"neither the published archive nor the images on record, only their classes and counts; {pin}"]
 
 
 def repack(source: Path, target: Path, on_bytes: OnBytes) -> list[str]:
