@@ -182,3 +182,40 @@ def test_another_copy_than_that_of_one_split_is_refused(tmp_path: Path) -> None:
     assert "no such file or folder" in refusal(tmp_path, AFGR_SMALL, tmp_path / "gone")
     page = write(tmp_path / "page.zip", b"<html>quota exceeded</html>")
     assert "neither a zip nor a tar" in refusal(tmp_path, AFGR_SMALL, page)
+
+
+# ---------------------------------------------------------------- what is packed anew though it is published
+
+SCENES = {f"2750/{name}/{name}_{i}.jpg": f"{name} {i}".encode() for name in EUROSAT.counts for i in range(2)}
+UNPROVED = (
+    "neither the published archive nor the images on record, only their classes and counts; "
+    "set dataset.sha256 to this one to pin these images"
+)
+
+
+def published(files: Files = SCENES, repacked_sha256: str | None = None) -> Benchmark:
+    """Return EuroSAT's record with a zip of ``files`` as the published one and two images a class."""
+    digest, counts = hashlib.sha256(zip_of(files)).hexdigest(), dict.fromkeys(EUROSAT.counts, 2)
+    return replace(EUROSAT, sha256=digest, repacked_sha256=repacked_sha256, counts=counts)
+
+
+def test_a_copy_is_proved_by_the_published_archive_or_by_the_images_on_record(tmp_path: Path) -> None:
+    official = write(tmp_path / "EuroSAT.zip", zip_of(SCENES))
+    folder = unpack(tmp_path / "folder", SCENES)
+    facts = get(tmp_path / "raw", published(), official)
+    assert facts["remarks"] == []
+    assert get(tmp_path / "raw", published(), folder)["remarks"] == [UNPROVED]
+    assert get(tmp_path / "raw", published(), folder, facts["sha256"])["remarks"] == []
+    known = published(repacked_sha256=facts["sha256"])
+    assert get(tmp_path / "raw", known, folder)["remarks"] == []
+    write(folder / "2750/River/River_0.jpg", b"saved again")
+    assert get(tmp_path / "raw", known, folder)["remarks"] == [UNPROVED]
+    assert f"expected {facts['sha256']}" in refusal(tmp_path, known, folder, facts["sha256"])
+
+
+def test_a_copy_that_lacks_images_is_refused(tmp_path: Path) -> None:
+    fewer = {name: data for name, data in SCENES.items() if name != "2750/Forest/Forest_1.jpg"}
+    place = unpack(tmp_path / "folder", fewer)
+    assert "not the images of EuroSAT: 1 images of Forest instead of 2" in refusal(
+        tmp_path, published(), place
+    )

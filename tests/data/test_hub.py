@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from closure import ROOT
 from faulty_server import Fault, Served, Server, faulty_server
-from packed import ignore, refused, zip_of
+from packed import ignore, refused, unpack, write, zip_of
 from PIL import Image
 
 from erkt.data.benchmarks import BENCHMARKS, Benchmark
@@ -26,7 +27,7 @@ from erkt.params.dataset import Dataset
 from erkt.params.prepare import Prepare
 
 EACH = 5  # images a class in a stand-in
-TOP = {"aid30": "AID", "nwpu45": "NWPU-RESISC45"}
+TOP = {"aid30": "AID", "nwpu45": "NWPU-RESISC45", "eurosat": "2750"}
 
 
 def jpeg(seed: int) -> bytes:
@@ -76,8 +77,8 @@ class Hub:
         fetch(settings, self.out, {}, ignore, benchmarks=RECORDS)
         return self.out.read_bytes()
 
-    def refusal(self) -> str:
-        message = refused(self.get)
+    def refusal(self, name: str = "aid30") -> str:
+        message = refused(self.get, name)
         assert not self.out.parent.exists() or os.listdir(self.out.parent) == []
         return message
 
@@ -120,12 +121,43 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 @pytest.mark.parametrize("name", TOP)
 def test_a_benchmark_is_downloaded_and_prepared(tmp_path: Path, hub: Hub, name: str) -> None:
     hub.serve(name=name)
-    assert hub.get(name) == DATA[name]
+    assert (hub.get(name) == DATA[name]) is not BENCHMARKS[name].repacked
     assert str(BENCHMARKS[name].archive and BENCHMARKS[name].archive.revision) in hub.server.requests[0][1]
     settings = Prepare(8, "bicubic", "squash", "refuse")
     manifest = prepare(hub.out, tmp_path / "prepared", settings, ignore)
     assert manifest["counts"] == dict.fromkeys(BENCHMARKS[name].counts, EACH)
     assert manifest["classes"] == list(BENCHMARKS[name].counts)
+
+
+def test_a_repacked_benchmark_has_the_published_images_and_the_bytes_of_any_other_packing(
+    tmp_path: Path, hub: Hub
+) -> None:
+    hub.serve(name="eurosat")
+    got = hub.get("eurosat")
+    with zipfile.ZipFile(io.BytesIO(DATA["eurosat"])) as published, zipfile.ZipFile(hub.out) as packed:
+        images = {name.removeprefix("2750/"): published.read(name) for name in published.namelist()}
+        assert {name: packed.read(name) for name in packed.namelist()} == images
+    other = {f"EuroSAT/{name}": data for name, data in reversed(images.items())}
+    places = [
+        write(tmp_path / "EuroSAT.zip", DATA["eurosat"]),
+        write(tmp_path / "other.zip", zip_of(other, zipfile.ZIP_DEFLATED)),
+        unpack(tmp_path / "folder", images),
+    ]
+    for place in places:
+        settings = Dataset("eurosat", "benchmark", str(place), None, None)
+        fetch(settings, tmp_path / "out", {}, ignore, benchmarks=RECORDS)
+        assert (tmp_path / "out").read_bytes() == got
+
+
+def test_what_is_packed_from_the_hub_can_be_pinned(tmp_path: Path, hub: Hub) -> None:
+    hub.serve(name="eurosat")
+    pin = hashlib.sha256(hub.get("eurosat")).hexdigest()
+    facts = fetch(Dataset("eurosat", "benchmark", None, pin, None), hub.out, {}, ignore, benchmarks=RECORDS)
+    assert (facts["sha256"], facts["remarks"]) == (pin, [])
+    another = Dataset("eurosat", "benchmark", None, "0" * 64, None)
+    message = refused(fetch, another, tmp_path / "out", {}, ignore, benchmarks=RECORDS)
+    assert message.endswith(f"sha256 {pin}, expected {'0' * 64}")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_archive_is_a_copy_of_the_cached_file_not_a_link_to_it(hub: Hub) -> None:
@@ -204,10 +236,13 @@ def test_a_spoiled_cache_is_not_believed_and_mended_or_named(
     assert "HF_HUB_OFFLINE is set" in message
 
 
-def test_another_file_at_the_address_is_refused(hub: Hub) -> None:
-    hub.serve(data=OTHER)
-    start = "AID.zip of isaaccorley/aid on the Hugging Face hub: not the pinned archive: sha256"
-    assert hub.refusal().startswith(start)
+@pytest.mark.parametrize("name", ["aid30", "eurosat"])
+def test_another_file_at_the_address_is_refused(hub: Hub, name: str) -> None:
+    """Also if it holds as many images of the same classes, which would pack well."""
+    other = stand_in(BENCHMARKS[name], first=1)
+    hub.serve(name=name, data=other)
+    found = f"sha256 {hashlib.sha256(other).hexdigest()}, expected {RECORDS[name].sha256}"
+    assert hub.refusal(name) == f"{BENCHMARKS[name].archive}: not the pinned archive: {found}"
     assert len(hub.server.ranges()) == 2
 
 
