@@ -205,7 +205,12 @@ def test_runs_of_other_code_run_again_from_where_they_differ(ran: Ran) -> None:
 
 
 def test_a_search_is_judged_on_the_validation_part_and_reads_no_test_image(ran: Ran, erkt: Command) -> None:
-    assert erkt("experiment", "search")[0] == 0
+    assert erkt("experiment", "search", "--row", "rat")[1:] == (
+        "",
+        "error: experiment search: no row 'rat'; did you mean 'rate'?\n",
+    )
+    assert erkt("experiment", "search", "--row", "rate")[0] == 0
+    assert [row["row"] for row in ran.table("search")] == ["half", "rate"], "what has run is in the table"
     recorded = yaml.safe_load(ran.show("search-tiny-rate", "dvc.lock"))["stages"]
     assert recorded["distill@0"]["params"]["params.yaml"]["distill"]["recipe"]["learning_rate"] == 0.5
     assert {name.partition("@")[0] for name in recorded}.isdisjoint(

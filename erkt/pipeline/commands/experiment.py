@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
+from erkt.params.schema import nearest
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
 from erkt.pipeline.experiments.definition import find_experiment
@@ -30,6 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--preset", action="append", help="a file of presets/, without .yaml; else the experiment's"
     )
+    parser.add_argument("--row", action="append", help="a row to run, may be repeated; else all")
     parser.add_argument("--quick", action="store_true", help="few epochs and one seed, to see that it works")
 
 
@@ -37,9 +39,12 @@ def run(options: Namespace) -> int:
     """Run what has not run yet and make the tables; return 1 if a row failed."""
     experiment, quick = find_experiment(options.name), options.quick
     presets = options.preset or experiment.presets
+    for row in options.row or ():
+        if row not in experiment.rows:
+            raise ErktError(f"experiment {experiment.name}: no row '{row}'{nearest(row, experiment.rows)}")
     wanted = {}
     for preset in presets:
-        for row in experiment.rows:
+        for row in options.row or experiment.rows:
             params = experiment.params(preset, row, quick=quick)
             wanted[experiment.run_name(preset, row, params)] = params
     # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
