@@ -15,7 +15,7 @@ from erkt.files.digests import Sha256
 from erkt.inflight.checkpoints import Checkpoint, FolderCheckpoints
 from erkt.inflight.stopping import Stop
 from erkt.networks.models import Card, Classifier
-from erkt.params.loss import Dist, Dkd, Kd, Loss
+from erkt.params.loss import Dist, Dkd, Kd, Loss, MultiLevel
 from erkt.params.recipe import Recipe
 from erkt.params.schema import as_dict
 from erkt.seeds import stream
@@ -37,7 +37,14 @@ ORIGIN = Origin(
     finish=None,
     classes=list(CLASSES),
 )
-LOSS = Loss("dist", 1.0, Dist(2.0, False), Kd(4.0), Dkd(4.0, 1.0, 8.0, 20))
+LOSS = Loss(
+    loss="dist",
+    loss_ratio=1.0,
+    dist=Dist(2.0, tau_squared=False),
+    kd=Kd(4.0, standardised=False),
+    dkd=Dkd(4.0, 1.0, 8.0, 20, standardised=False),
+    multi_level=MultiLevel((2.0, 4.0), 1.0, 1.0, 1.0, standardised=False),
+)
 
 
 def subset(count: int = 31, seed: int = 0) -> Subset:

@@ -8,14 +8,16 @@ from erkt.losses.cross_entropy import cutmix_cross_entropy
 from erkt.losses.dist import dist
 from erkt.losses.dkd import dkd, warmup
 from erkt.losses.kd import kd
+from erkt.losses.multi_level import multi_level
+from erkt.losses.standardise import standardise
 from erkt.params.loss import Loss
 
 
 class Objective:
     """``R * L_cross + (2 - R) * L_KD`` with R = ``settings.loss_ratio``; ``loss: none`` is L_cross alone.
 
-    L_KD is DIST (eq. 12), Hinton's KD (eq. 6) or DKD, as ``settings.loss`` says. A term of weight 0 is not
-    computed: R = 2 reads no teacher, and R = 0 no label (but DKD does, whose parts are made of them).
+    L_KD is DIST (eq. 12), Hinton's KD (eq. 6), DKD or the multi-level loss, as ``settings.loss`` says. A term
+    of weight 0 is not computed: R = 2 reads no teacher, and R = 0 no label (but DKD is made of them).
     """
 
     def __init__(self, settings: Loss) -> None:
@@ -79,6 +81,20 @@ class Objective:
         teacher = teacher.detach()
         if settings.loss == "dist":
             return dist(student, teacher, tau=settings.dist.tau, tau_squared=settings.dist.tau_squared)
+        if settings.loss == "multi_level":
+            levels = settings.multi_level
+            return multi_level(
+                student,
+                teacher,
+                taus=levels.taus,
+                instance=levels.instance,
+                batch=levels.batch,
+                classes=levels.classes,
+                standardised=levels.standardised,
+            )
+        method = settings.kd if settings.loss == "kd" else settings.dkd
+        if method.standardised:
+            student, teacher = standardise(student), standardise(teacher)
         if settings.loss == "kd":
             return kd(student, teacher, tau=settings.kd.tau)
         alpha, beta = settings.dkd.alpha, settings.dkd.beta
