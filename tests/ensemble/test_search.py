@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,10 +100,18 @@ def test_what_still_ties_goes_to_the_weights_nearest_to_the_given_ones(
 
 def test_without_a_search_the_given_weights_stand_or_equal_ones_even_on_an_empty_part() -> None:
     empty = {name: array[:0] for name, array in LOGITS.items()}
-    given = find("none", empty, weights=PAPER)
+    nothing = Ensemble(search="none", lead=None, weights=None, space="logits")
+    given = search(empty, LABELS[:0], replace(nothing, weights=PAPER))
     assert given.weights == PAPER
     assert given.rows() == [PAPER | {"oa": None, "nll": None, "chosen": 1}]
-    assert find("none", empty).weights == dict.fromkeys(NAMES, 0.3333333333)
+    assert search(empty, LABELS[:0], nothing).weights == dict.fromkeys(NAMES, 0.3333333333)
+
+
+def test_given_weights_are_scored_where_there_is_a_validation_part() -> None:
+    (row,) = find("none", weights=PAPER).rows()
+    mixed = sum(weight * LOGITS[name] for name, weight in PAPER.items())
+    assert row["oa"] == pytest.approx(100 * np.mean(mixed.argmax(axis=1) == LABELS))
+    assert row["chosen"] == 1
 
 
 def test_table_6_has_nine_weights_of_each_lead_and_the_simplex() -> None:
