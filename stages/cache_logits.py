@@ -1,6 +1,6 @@
 """cache_logits: one teacher's logits on one block of views."""
 
-from erkt.data.images import open_parts
+from erkt.data.images import open_training
 from erkt.files.artifacts import WEIGHTS
 from erkt.files.digests import sha256_file
 from erkt.machine.device import choose
@@ -20,7 +20,7 @@ def main(job: Job) -> str:
     per_block, share = job.value("cache.views_per_block"), job.value("distill.finish")
     numbers = range(job.block * per_block, (job.block + 1) * per_block)
     source, runtime = paths.teacher(job.seed, job.teacher), job.runtime
-    (train,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "train"))
+    (train,) = open_training(paths.PREPARED, *paths.split_lists(job.seed, "train", "unlabelled"))
     network = models.load_folder(source, train.classes)
     data = ViewBatches(
         train,
@@ -40,7 +40,8 @@ def main(job: Job) -> str:
         on_view=job.progress("views"),
         checkpoints=job.checkpoints,
     )
-    return f"{len(numbers)} views of {len(train)} images, {digest[:12]}"
+    unlabelled = f" ({train.unlabelled} of them unlabelled)" if train.unlabelled else ""
+    return f"{len(numbers)} views of {len(train)} images{unlabelled}, {digest[:12]}"
 
 
 STAGE = Stage(main, long=True)

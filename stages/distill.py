@@ -1,6 +1,6 @@
 """distill: the student, from the teachers' cached logits or with the teachers beside it (Algorithm 1)."""
 
-from erkt.data.images import open_parts
+from erkt.data.images import open_training
 from erkt.losses.objective import Objective
 from erkt.machine.device import choose
 from erkt.networks import inference, models
@@ -23,7 +23,7 @@ def main(job: Job) -> str:
     settings, cache = job.settings("distill", Distill), job.settings("cache", Cache)
     network, views = job.settings("student", Network), job.settings("vsm", ViewSettings)
     seed, device, recipe = derive(job.seed, "student"), choose(job.runtime), settings.recipe
-    train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))
+    train, val = open_training(paths.PREPARED, *paths.split_lists(job.seed, "train", "unlabelled", "val"))
     model = models.build(network, train.classes, train.side, seed, job.environment)
     if views.erasing.fill not in ("black", model.card.mean):
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
@@ -56,7 +56,7 @@ def main(job: Job) -> str:
     )
     line = job.write_curve(paths.curves(job.seed, "student"), epochs)
     models.save_folder(model, paths.student(job.seed))
-    return line
+    return f"{line}, {train.unlabelled} of {len(train)} images unlabelled" if train.unlabelled else line
 
 
 STAGE = Stage(main, tidy=keep_teachers_and_views, long=True)

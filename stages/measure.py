@@ -1,6 +1,6 @@
 """measure: how much the teachers vary over the views, and how far the student is from them."""
 
-from erkt.data.images import open_parts
+from erkt.data.images import open_training
 from erkt.evaluation import variance
 from erkt.machine.device import choose
 from erkt.networks import models
@@ -20,7 +20,7 @@ def main(job: Job) -> str:
     """Compare student and teachers on the first views that the student learned from."""
     cache, settings = job.settings("cache", Cache), job.settings("vsm", ViewSettings)
     base = job.settings("base", ViewSettings)
-    (train,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "train"))
+    (train,) = open_training(paths.PREPARED, *paths.split_lists(job.seed, "train", "unlabelled"))
     student = models.load_folder(paths.student(job.seed), train.classes)
     numbers = list(cache.views)[:VIEWS] or list(range(VIEWS))
     data = ViewBatches(

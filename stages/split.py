@@ -1,7 +1,7 @@
-"""split: stratified train, validation and test lists of one seed."""
+"""split: stratified train, validation, unlabelled and test lists of one seed."""
 
 from erkt.data.index import read_index
-from erkt.data.lists import write_list
+from erkt.data.lists import write_list, write_unlabelled
 from erkt.data.splits import split
 from erkt.params.split import Split
 from erkt.pipeline import paths
@@ -16,14 +16,20 @@ def main(job: Job) -> str:
     groups = [] if settings.group_duplicates == "none" else _groups(job, settings.group_duplicates)
     parts = split(keys, labels, settings, job.seed, groups)
     for part, positions in parts.items():
-        chosen = [keys[place] for place in positions], [labels[place] for place in positions]
-        write_list(paths.split_list(job.seed, part), *chosen)
+        chosen = [keys[place] for place in positions]
+        if part == "unlabelled":
+            write_unlabelled(paths.split_list(job.seed, part), chosen)
+        else:
+            write_list(paths.split_list(job.seed, part), chosen, [labels[place] for place in positions])
     sizes = {part: len(positions) for part, positions in parts.items()}
     job.note(sizes)
     if groups:
         job.note({"groups": [[keys[place] for place in group] for group in groups]})
     kept = f", {len(groups)} groups of duplicates kept together" if groups else ""
-    return f"{sizes['train']} train, {sizes['val']} validation, {sizes['test']} test{kept}"
+    unlabelled = f", {sizes['unlabelled']} unlabelled" if sizes["unlabelled"] else ""
+    if unlabelled and settings.group_duplicates == "none":
+        job.warn("split.group_duplicates is none: nobody looked whether unlabelled images repeat test images")
+    return f"{sizes['train']} train, {sizes['val']} validation, {sizes['test']} test{unlabelled}{kept}"
 
 
 def _groups(job: Job, kind: str) -> list[list[int]]:

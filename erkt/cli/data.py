@@ -3,8 +3,8 @@
 Status 0 says fit, 1 not fit. Not fit are: no archive or folder of class folders; files that cannot be used
 (unreadable ones only where prepare.undecodable is refuse); fewer than two classes; a class with no readable
 image or a single one; equal pixels in two classes; with --splits also test or validation images with equal
-pixels in an earlier part. Only warned of are: repeated images, near duplicates, classes of very different
-size, images that are enlarged or not square.
+pixels in an earlier part or in the unlabelled one. Only warned of are: repeated images, near duplicates,
+classes of very different size, images that are enlarged or not square.
 
 Files are read as preparation would read them, by the section prepare of a params file. Without one, here and
 by --params, that is: side 256, filter bicubic, non_square squash, undecodable refuse.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from erkt.data.check import cautions, inspect, problems
-from erkt.data.lists import read_list
+from erkt.data.lists import read_list, read_unlabelled
 from erkt.data.report import text
 from erkt.files.json_file import write_json
 from erkt.params.prepare import Prepare
@@ -49,8 +49,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Print the report; 0 if the tree is fit, 1 if it is not."""
     settings = _settings(options.params)
-    names = ("train", "val", "test") if options.splits else ()
-    parts = {part: read_list(options.splits / f"{part}.txt") for part in names}
+    parts = _parts(options.splits) if options.splits else {}
     with closing(Progress(None, label="check", unit="images")) as progress:
         facts = inspect(options.path, settings, parts, lambda done, _: progress.update(done))
     unfit = problems(facts)
@@ -59,6 +58,12 @@ def run(options: Namespace) -> int:
         write_json(options.json, verdict | asdict(facts))
     print(text(facts))
     return 1 if unfit else 0
+
+
+def _parts(folder: Path) -> dict[str, list[tuple[str, int]]]:
+    parts = {part: read_list(folder / f"{part}.txt") for part in ("train", "val", "test")}
+    unlabelled = folder / "unlabelled.txt"  # lists of one's own making need not have it
+    return parts | ({"unlabelled": read_unlabelled(unlabelled)} if unlabelled.exists() else {})
 
 
 def _settings(params: Path | None) -> Prepare:

@@ -16,12 +16,22 @@ from typing import Any
 from erkt.data.contents import EXPECTED, Contents, files_in
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import order_of
+from erkt.data.lists import NO_LABEL
 from erkt.data.prepare import decode, in_threads
 from erkt.errors import ErktError
 from erkt.params.prepare import Prepare
 from erkt.params.schema import as_dict
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
+
+_LEAKS = (
+    ("val", "train"),
+    ("test", "train"),
+    ("test", "val"),
+    ("val", "unlabelled"),
+    ("test", "unlabelled"),
+)
+"""Parts that accuracy is measured on, each with one that a network has seen."""
 
 Parts = Mapping[str, Sequence[tuple[str, int]]]
 
@@ -35,7 +45,7 @@ class Facts:
     groups of equal pixels, ``conflicts`` those of them with more than one class. ``near`` has the pairs of
     near duplicates as ``erkt.data.duplicates`` describes them. ``parts`` has the number of listed images by
     part of a split; ``twins`` has ``image``, ``part``, ``twin``, ``twin_part`` and ``kind`` (equal or near)
-    for each test or validation image and each earlier part that holds a twin of it.
+    for each test or validation image and each earlier or unlabelled part that holds a twin of it.
     """
 
     path: str
@@ -59,8 +69,8 @@ def inspect(
 ) -> Facts:
     """Return the facts on a folder of class folders or an archive, and on a split of it.
 
-    ``parts`` has the ``(key, label)`` of each part of a split by its name (train, val, test), and is empty
-    without one. ``on_image(done, None)`` is called after each image.
+    ``parts`` has the ``(key, label)`` of each part of a split by its name (train, val, test, unlabelled), and
+    is empty without one. ``on_image(done, None)`` is called after each image.
 
     Raises ErktError for a path that is neither folder nor archive, for one that is refused as a whole
     (damaged, unsafe names, dangling links), and for lists that do not belong to it.
@@ -215,7 +225,7 @@ def _check_lists(parts: Parts, keys: Sequence[str]) -> None:
     known = {key: labels[_class_of(key)] for key in keys}
     for part, listed in parts.items():
         for key, label in listed:
-            if known.get(key) != label:
+            if key not in known or label not in (known[key], NO_LABEL):
                 is_not = "unreadable or not there" if key not in known else f"of label {known[key]}"
                 raise ErktError(f"{part} lists {key!r} with label {label}, but it is {is_not}; split again")
 
@@ -232,7 +242,7 @@ def _twins(keys: Sequence[str], found: Duplicates, parts: Parts) -> list[dict[st
         for key, _ in listed:
             holders.setdefault((original[key], part), key)
     twins: list[dict[str, str]] = []
-    for part, earlier in (("val", "train"), ("test", "train"), ("test", "val")):
+    for part, earlier in _LEAKS:
         for key, _ in parts.get(part, ()):
             twin = next((place for place in related[original[key]] if (place, earlier) in holders), None)
             if twin is not None:

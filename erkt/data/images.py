@@ -1,14 +1,15 @@
 """Prepared images, mapped into memory, and the part of them that a list names."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erkt.data.index import Row, read_index
-from erkt.data.lists import read_list
+from erkt.data.lists import NO_LABEL, read_list, read_unlabelled
 from erkt.errors import ErktError
 from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import read_json
@@ -18,8 +19,8 @@ from erkt.files.json_file import read_json
 class Subset:
     """Some images in a list's order.
 
-    ``rows`` int64 (N,) are their places in the array, ``labels`` int64 (N,) index ``classes``, ``keys`` name
-    them. The pixels stay on disk until ``pixels`` is called.
+    ``rows`` int64 (N,) are their places in the array, ``labels`` int64 (N,) index ``classes`` or are
+    ``NO_LABEL``, ``keys`` name them. The pixels stay on disk until ``pixels`` is called.
     """
 
     rows: NDArray[np.int64]
@@ -36,6 +37,11 @@ class Subset:
         """Height and width in pixels."""
         return int(self.array.shape[-1])
 
+    @property
+    def unlabelled(self) -> int:
+        """How many of the images have no label."""
+        return int((self.labels == NO_LABEL).sum())
+
     def pixels(self, positions: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return uint8 (B, 3, H, W), a contiguous copy, of the images at ``positions`` in this subset."""
         return np.ascontiguousarray(self.array[self.rows[np.asarray(positions, dtype=np.int64)]])
@@ -47,6 +53,24 @@ class Part(Subset):
 
     array_sha256: Sha256
     list_sha256: Sha256
+
+    def followed_by(self, other: "Part") -> "Part":
+        """Return this part's images and then ``other``'s; without any it is this part.
+
+        The digest is then that of both lists' digests. Raises ErktError if an image is in both.
+        """
+        if not len(other):
+            return self
+        for key in sorted(set(self.keys) & set(other.keys)):
+            raise ErktError(f"{key!r} is in the training and the unlabelled list; split again")
+        both = hashlib.sha256(f"{self.list_sha256} {other.list_sha256}".encode()).hexdigest()
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, other.rows]),
+            labels=np.concatenate([self.labels, other.labels]),
+            keys=self.keys + other.keys,
+            list_sha256=Sha256(both),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +96,8 @@ class Images:
     def subset(self, listed: Sequence[tuple[str, int]]) -> Subset:
         """Return the images of ``(key, label)`` pairs, in their order.
 
-        Raises ErktError for a key that is not in the index or has another label there.
+        Where the label is ``NO_LABEL``, the index's is not looked at. Raises ErktError for a key that is not
+        in the index or has another label there.
         """
         places = {row.key: place for place, row in enumerate(self.index)}
         for key, label in listed:
@@ -81,7 +106,7 @@ class Images:
                     f"the list names {key!r}, which is not among the prepared images; split again"
                 )
             known = self.index[places[key]].label
-            if label != known:
+            if label not in (known, NO_LABEL):
                 raise ErktError(f"the list gives {key!r} the label {label}, the index {known}; split again")
         rows = np.array([places[key] for key, _ in listed], dtype=np.int64)
         labels = np.array([label for _, label in listed], dtype=np.int64)
@@ -121,8 +146,20 @@ def open_images(prepared: Path) -> Images:
 def open_parts(prepared: Path, *lists: Path) -> list[Part]:
     """Return the prepared images that each list names; ErktError as ``open_images`` and ``read_list``."""
     images = open_images(prepared)
-    parts = []
-    for listed in lists:
-        subset = images.subset(read_list(listed))
-        parts.append(Part(**vars(subset), array_sha256=images.sha256, list_sha256=sha256_file(listed)))
-    return parts
+    return [_part(images, path, read_list(path)) for path in lists]
+
+
+def open_training(prepared: Path, train: Path, unlabelled: Path, *lists: Path) -> list[Part]:
+    """Return what the student is distilled on, and the part of each of ``lists``, as ``open_parts`` does.
+
+    That is the images of the list ``train``, then those of the list ``unlabelled``, which have no label.
+    """
+    images = open_images(prepared)
+    labelled = _part(images, train, read_list(train))
+    whole = labelled.followed_by(_part(images, unlabelled, read_unlabelled(unlabelled)))
+    return [whole, *(_part(images, path, read_list(path)) for path in lists)]
+
+
+def _part(images: Images, path: Path, listed: Sequence[tuple[str, int]]) -> Part:
+    subset = images.subset(listed)
+    return Part(**vars(subset), array_sha256=images.sha256, list_sha256=sha256_file(path))

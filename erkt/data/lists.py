@@ -1,16 +1,27 @@
-"""Lists of images as plain text: what a split is kept as."""
+"""Lists of images as plain text: what a split is kept as.
 
-from collections.abc import Sequence
+A line of the unlabelled part names an image and no class index, so that nothing downstream can read one.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from erkt.data.index import order_of
 from erkt.errors import ErktError
 from erkt.files.replace import write_text
 
+NO_LABEL = -1
+"""Stands for the label of an image that has none."""
+
 
 def write_list(path: Path, keys: Sequence[str], labels: Sequence[int]) -> None:
     """Write one line ``key<TAB>label`` an image; no line for an empty part."""
     write_text(path, "".join(f"{key}\t{label}\n" for key, label in zip(keys, labels, strict=True)))
+
+
+def write_unlabelled(path: Path, keys: Sequence[str]) -> None:
+    """Write one line ``key`` an image; no line for an empty part."""
+    write_text(path, "".join(f"{key}\n" for key in keys))
 
 
 def read_list(path: Path) -> list[tuple[str, int]]:
@@ -19,6 +30,23 @@ def read_list(path: Path) -> list[tuple[str, int]]:
     Raises ErktError naming the file and line for anything else: another number of fields, a label that is not
     a whole number, a key without class or filename, a repeated key, a last line that is cut.
     """
+
+    def label_of(rest: str) -> int | None:
+        return int(rest[1:]) if rest[1:].isascii() and rest[1:].isdigit() else None
+
+    return _read(path, label_of, "a tab and a label")
+
+
+def read_unlabelled(path: Path) -> list[tuple[str, int]]:
+    """Return ``(key, NO_LABEL)`` for each line of a list that ``write_unlabelled`` wrote.
+
+    Raises ErktError as ``read_list`` does, and for a line with a label.
+    """
+    return _read(path, lambda rest: None if rest else NO_LABEL, "no label")
+
+
+def _read(path: Path, label_of: Callable[[str], int | None], expected: str) -> list[tuple[str, int]]:
+    """Return key and label of each line; ``label_of`` makes a label of what follows a key, or refuses it."""
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
@@ -30,10 +58,11 @@ def read_list(path: Path) -> list[tuple[str, int]]:
         raise ErktError(f"{path}:{len(lines) + 1}: the last line is cut: {rest!r}")
     rows: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
-        key, _, label = line.partition("\t")
-        if not all(order_of(key)) or not (label.isascii() and label.isdigit()):
-            raise ErktError(f"{path}:{number}: expected class/filename, a tab and a label, found {line!r}")
+        key, tab, after = line.partition("\t")
+        label = label_of(tab + after)
+        if not all(order_of(key)) or label is None:
+            raise ErktError(f"{path}:{number}: expected class/filename and {expected}, found {line!r}")
         if key in rows:
             raise ErktError(f"{path}:{number}: {key!r} is there twice")
-        rows[key] = int(label)
+        rows[key] = label
     return list(rows.items())

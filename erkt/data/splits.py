@@ -1,10 +1,11 @@
-"""Which images train, which validate, which test.
+"""Which images train, which validate, which test, and which only the student sees, without a label.
 
 Stratified by class and exact: a class's share is a fraction of its count, rounded so that the total is the
 rounded share of all (largest remainder, also called Hamilton's method; ties go to the class that comes
 first). Each class is shuffled on its own, over its sorted keys, and cut: validation, rest of the training
-part, test. So the order of a listing changes nothing, another class reshuffles no class, a larger training
-share contains a smaller one, and the test part is the same with and without validation.
+part, unlabelled, test. So the order of a listing changes nothing, another class reshuffles no class, a larger
+training share contains a smaller one, as does a larger unlabelled share, the test part is the same with and
+without validation, and an unlabelled part changes no other list but the test part's, which it is taken from.
 
 Groups of duplicates are drawn whole. A group stands in the shuffle where its first image stands, in that
 image's class, and is taken if each of its classes has room left for its members, else left to the next part.
@@ -34,14 +35,16 @@ def split(
     seed: int,
     groups: Sequence[Sequence[int]] = (),
 ) -> dict[str, list[int]]:
-    """Return positions in ``keys`` for ``train``, ``val``, ``test``: disjoint, complete, each in key order.
+    """Return positions in ``keys`` for ``train``, ``val``, ``unlabelled``, ``test``, each in key order.
 
-    With ``train_percent`` t and ``val_percent`` v, ``round(N * t / 100)`` images form the training part, of
-    which ``round(... * v / 100)`` are ``val`` and the rest ``train``. Percentages are taken as the decimals
-    that were written and ``round`` is Python's, so a half goes to the even neighbour. ``groups`` are disjoint
-    sets of positions that stay in one part; ``settings.group_duplicates`` is not looked at here.
+    They are disjoint and complete. With ``train_percent`` t and ``val_percent`` v, ``round(N * t / 100)``
+    images form the training part, of which ``round(... * v / 100)`` are ``val`` and the rest ``train``; with
+    ``unlabelled_percent`` u, ``round(N * u / 100)`` of the others are ``unlabelled``. Percentages are the
+    decimals that were written and ``round`` is Python's, so a half goes to the even neighbour. ``groups`` are
+    disjoint sets of positions that stay in one part; ``settings.group_duplicates`` is not looked at here.
 
-    Raises ErktError naming the class if one has no image left for a part that is not empty by ``settings``.
+    Raises ErktError naming the class if one has no image left for a part that is not empty by ``settings``;
+    a small class may have none in ``unlabelled``, but all of them may not.
     """
     by_class: dict[int, list[int]] = {}
     for position in sorted(range(len(keys)), key=lambda i: order_of(keys[i])):
@@ -54,12 +57,19 @@ def split(
         order = [positions[i] for i in stream(seed, "split", names[label]).permutation(len(positions))]
         units = [group_of.get(i, (i,)) for i in order]
         shuffled += [unit for unit, i in zip(units, order, strict=True) if unit[0] == i]
-    trained, test = _take(shuffled, labels, _shares(_count(shuffled, labels), settings.train_percent))
+    in_all = _count(shuffled, labels)
+    trained, rest = _take(shuffled, labels, _shares(in_all, settings.train_percent))
     val, train = _take(trained, labels, _shares(_count(trained, labels), settings.val_percent))
-    parts = {"train": train, "val": val, "test": test}
+    unlabelled, test = _take(rest, labels, _shares(in_all, settings.unlabelled_percent))
+    parts = {"train": train, "val": val, "unlabelled": unlabelled, "test": test}
     counts = {part: _count(units, labels) for part, units in parts.items()}
     for label, name in names.items():
         _check_counts(name, {part: counts[part][label] for part in parts}, settings, bool(groups))
+    if settings.unlabelled_percent > 0 and not unlabelled:
+        raise ErktError(
+            f"no image of {len(keys)} is left for the unlabelled part; raise split.unlabelled_percent, "
+            "or set it to 0"
+        )
     return {
         part: sorted((i for unit in units for i in unit), key=lambda i: order_of(keys[i]))
         for part, units in parts.items()
@@ -101,15 +111,15 @@ def _shares(counts: Counter[int], percent: float) -> dict[int, int]:
 _ADVICE = {
     "train": "raise split.train_percent or lower split.val_percent",
     "val": "raise split.val_percent or set it to 0",
-    "test": "lower split.train_percent",
+    "test": "lower split.train_percent or split.unlabelled_percent",
 }
 
 
 def _check_counts(name: str, counts: dict[str, int], settings: Split, grouped: bool) -> None:
-    for part, count in counts.items():
-        if count < 1 and (part != "val" or settings.val_percent > 0):
+    for part, advice in _ADVICE.items():
+        if counts[part] < 1 and (part != "val" or settings.val_percent > 0):
             ungroup = ", or set split.group_duplicates to none" if grouped else ""
             raise ErktError(
                 f"the class {name!r} ({sum(counts.values())} in all) leaves no image for the {part} part; "
-                f"add images, drop the class, or {_ADVICE[part]}{ungroup}"
+                f"add images, drop the class, or {advice}{ungroup}"
             )

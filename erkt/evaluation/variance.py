@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erkt.data.lists import NO_LABEL
 from erkt.evaluation.metrics import agreement, softmax
 from erkt.networks.models import Classifier, put_on
 from erkt.teachers.teach import Teach
@@ -44,7 +45,8 @@ def report(student: Logits, teacher: Logits, labels: NDArray[np.int64]) -> dict[
     Args:
         student: logits (V, N, C) on V views of N training images.
         teacher: the same of the ensemble.
-        labels: (N,), the images' own classes, also where CutMix has put a part of another in.
+        labels: (N,), the images' own classes, also where CutMix has put a part of another in; ``NO_LABEL``
+            leaves an image out of what is within a class.
 
     Returns:
         For ``logits`` and ``probabilities``, sums over the classes of: ``..._across_views``, the teacher's
@@ -57,7 +59,8 @@ def report(student: Logits, teacher: Logits, labels: NDArray[np.int64]) -> dict[
     for name, of in (("logits", _centred), ("probabilities", softmax)):
         own, theirs = of(student), of(teacher)
         across = theirs.var(axis=0, ddof=1).sum(axis=1).mean() if len(theirs) > 1 else None
-        within = [theirs[:, labels == label].var(axis=(0, 1)).sum() for label in np.unique(labels)]
+        known = np.unique(labels[labels != NO_LABEL])
+        within = [theirs[:, labels == label].var(axis=(0, 1)).sum() for label in known]
         found[f"{name}_across_views"] = None if across is None else float(across)
         found[f"{name}_within_class"] = float(np.mean(within))
         found[f"{name}_distance"] = float(((own - theirs) ** 2).sum(axis=2).mean())

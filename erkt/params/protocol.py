@@ -52,6 +52,7 @@ class Protocol:
         self._check_resizing()
         self._check_cache()
         self._check_views()
+        self._check_unlabelled()
 
     def _check_ensemble(self) -> None:
         weights, lead = self.ensemble.weights, self.ensemble.lead
@@ -97,6 +98,21 @@ class Protocol:
             raise ErktError(
                 f"distill.finish: a share of {share:g} of {views} views is none or all of them; "
                 "raise cache.views_per_block, or set finish to 0 or 1"
+            )
+
+    def _check_unlabelled(self) -> None:
+        loss, ratio = self.distill.loss, self.distill.loss_ratio
+        if self.split.unlabelled_percent == 0:
+            return
+        if loss == "dkd":
+            raise ErktError(
+                "distill.loss: dkd needs every image's label; take dist or kd, or set "
+                "split.unlabelled_percent to 0"
+            )
+        if loss == "none" or ratio == 2:
+            raise ErktError(
+                f"distill: loss: {loss} with loss_ratio: {ratio:g} learns nothing from unlabelled images; "
+                "take dist or kd and a ratio below 2, or set split.unlabelled_percent to 0"
             )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from erkt.errors import ErktError
 from erkt.params.schema import Between
 
 
@@ -15,8 +16,19 @@ class Split:
     ``group_duplicates`` keeps images together that are there more than once, so that none is tested whose
     twin trained: ``exact`` those of equal prepared pixels, ``near`` also near duplicates, ``none`` draws
     every image on its own.
+
+    ``unlabelled_percent`` of all images, per class, are taken out of the test part: the student is distilled
+    on them too, and their labels are never read; 0 for none. Training and validation part stay as they are.
     """
 
     train_percent: Annotated[float, Between(0, 100, above=True, below=True)]
     val_percent: Annotated[float, Between(0, 100, below=True)]
     group_duplicates: Literal["none", "exact", "near"]
+    unlabelled_percent: Annotated[float, Between(0, 100, below=True)]
+
+    def __post_init__(self) -> None:
+        if self.train_percent + self.unlabelled_percent >= 100:
+            raise ErktError(
+                f"train_percent {self.train_percent:g} and unlabelled_percent {self.unlabelled_percent:g} "
+                "leave no image for the test part; lower one of them"
+            )

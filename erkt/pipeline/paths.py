@@ -20,7 +20,7 @@ SUMMARY = METRICS / "summary.json"
 
 
 def split_list(seed: int, part: str) -> Path:
-    """Return the list of ``part``: train, val or test."""
+    """Return the list of ``part``: train, val, unlabelled or test."""
     return Path(f"data/splits/{seed}/{part}.txt")
 
 

@@ -19,7 +19,7 @@ class Rendered(NamedTuple):
     """A batch of a view, on one device, with what eq. 11 needs.
 
     ``images``: float32 (B, 3, S, S) in [0, 1]. ``label_a``, ``label_b``: int64 (B,), the sample's class and
-    its partner's. ``alpha``: float32 (B,) in [0, 1], the partner's share of the pixels.
+    its partner's, or ``NO_LABEL``. ``alpha``: float32 (B,) in [0, 1], the partner's share of the pixels.
     """
 
     images: Tensor

@@ -185,6 +185,8 @@ def test_twins_across_a_split_are_found_by_part_and_kind(tmp_path: Path) -> None
         "leak, test images with equal pixels in train: 1; set split.group_duplicates to exact"
     ]
     assert sum("images with a near duplicate in" in line for line in cautions(facts)) == 2
+    parts["unlabelled"] = parts.pop("train")
+    assert {twin["twin_part"] for twin in found(tmp_path, files, parts).twins} == {"unlabelled", "val"}
     # A near duplicate of a repeated image is a twin of each copy.
     parts = {"train": ["beach/copy.png"], "val": [], "test": ["beach/near.jpg"]}
     assert twin_counts(found(tmp_path, files, parts)) == {("test", "train", "near"): 1}
@@ -198,7 +200,7 @@ def test_grouping_in_the_split_leaves_no_twins(tmp_path: Path) -> None:
     pairs = [[keys.index(pair["first"]), keys.index(pair["second"])] for pair in alone.near]
     assert len(pairs) == 12
     for groups, leak in ((pairs, False), ([], True)):
-        parts = split(keys, labels, Split(50, 0, "near"), 0, groups)
+        parts = split(keys, labels, Split(50, 0, "near", 0.0), 0, groups)
         facts = found(tmp_path, files, {part: [keys[i] for i in at] for part, at in parts.items()})
         assert bool(facts.twins) == leak
 

@@ -31,7 +31,7 @@ def chosen(counts: list[int], train: float, val: float = 0.0, seed: int = 0) -> 
     keys, labels = listing(counts)
     return {
         part: [keys[i] for i in at]
-        for part, at in split(keys, labels, Split(train, val, "none"), seed).items()
+        for part, at in split(keys, labels, Split(train, val, "none", 0.0), seed).items()
     }
 
 
@@ -85,7 +85,7 @@ def test_rounding_and_order_are_those_of_the_written_decimals_and_the_classes() 
     assert round(500 * 32.3 / 100) == 161
     assert len(chosen([250, 250], 32.3)["train"]) == 162
     keys = ["b c/1.jpg", "b/1.jpg", "b c/0.jpg", "b/0.jpg"]
-    parts = split(keys, [1, 0, 1, 0], Split(50.0, 0.0, "none"), 0)
+    parts = split(keys, [1, 0, 1, 0], Split(50.0, 0.0, "none", 0.0), 0)
     assert [keys[i].split("/")[0] for i in parts["train"]] == ["b", "b c"]
 
 
@@ -93,7 +93,7 @@ def test_another_class_before_the_others_reshuffles_none_of_them() -> None:
     keys, labels = listing([30, 40])
     alone = chosen([30, 40], 50.0, 20.0)
     more = [f"a/{i}.jpg" for i in range(10)] + keys
-    parts = split(more, [0] * 10 + [label + 1 for label in labels], Split(50.0, 20.0, "none"), 0)
+    parts = split(more, [0] * 10 + [label + 1 for label in labels], Split(50.0, 20.0, "none", 0.0), 0)
     for part, at in parts.items():
         assert [more[i] for i in at if not more[i].startswith("a/")] == alone[part]
 
@@ -147,7 +147,7 @@ def test_lists_without_groups_are_those_of_the_first_release(
     counts: list[int], train: float, val: float, seed: int, digests: str
 ) -> None:
     keys, labels = listing(counts)
-    parts = split(keys, labels, Split(train, val, "none"), seed)
+    parts = split(keys, labels, Split(train, val, "none", 0.0), seed)
     text = {part: "".join(f"{keys[i]}\t{labels[i]}\n" for i in at) for part, at in parts.items()}
     found = [hashlib.sha256(text[part].encode()).hexdigest()[:16] for part in ("train", "val", "test")]
     assert found == digests.split()
@@ -173,7 +173,7 @@ def test_groups_stay_whole_and_every_share_is_kept_to_the_bound(case: int) -> No
     keys, labels = listing(counts)
     groups = random_groups(len(keys), random_, random_.choice([0.2, 0.6, 1.0]))
     train, val = random_.choice([(50, 0), (40, 25), (60, 50)])
-    parts = split(keys, labels, Split(train, val, "near"), case, groups)
+    parts = split(keys, labels, Split(train, val, "near", 0.0), case, groups)
     assert sorted(i for at in parts.values() for i in at) == list(range(len(keys)))
     part_of = {i: part for part, at in parts.items() for i in at}
     assert all(len({part_of[i] for i in group}) == 1 for group in groups)
@@ -195,7 +195,7 @@ def test_a_group_of_two_classes_counts_in_each() -> None:
     keys, labels = listing([4, 4])
     pairs = [[i, i + 4] for i in range(4)]  # nothing but pairs across the classes
     for seed in range(10):
-        parts = split(keys, labels, Split(50, 0, "exact"), seed, pairs)
+        parts = split(keys, labels, Split(50, 0, "exact", 0.0), seed, pairs)
         assert per_class([keys[i] for i in parts["train"]], 2) == [2, 2]
 
 
@@ -204,11 +204,11 @@ def test_neither_the_order_of_the_listing_nor_of_the_groups_changes_anything(sha
     keys, labels = listing([30, 41, 52])
     random_ = random.Random(1)
     groups = random_groups(len(keys), random_, share)
-    settings = Split(40.0, 25.0, "near")
+    settings = Split(40.0, 25.0, "near", 0.0)
     plain = split(keys, labels, settings, 0, groups)
     expected = {part: [keys[i] for i in at] for part, at in plain.items()}
     assert all(names == sorted(names) for names in expected.values())
-    assert split(keys, labels, Split(40.0, 0, "near"), 0, groups)["test"] == plain["test"]
+    assert split(keys, labels, Split(40.0, 0, "near", 0.0), 0, groups)["test"] == plain["test"]
     order = list(range(len(keys)))
     random_.shuffle(order)
     place = {old: new for new, old in enumerate(order)}
@@ -223,7 +223,7 @@ def test_grouped_images_train_as_often_as_others() -> None:
     groups = [[i, i + 1] for i in range(0, 20, 2)]
     hits = [0, 0]
     for seed in range(300):
-        train = split(keys, labels, Split(50, 0, "near"), seed, groups)["train"]
+        train = split(keys, labels, Split(50, 0, "near", 0.0), seed, groups)["train"]
         hits[0] += sum(i < 20 for i in train)
         hits[1] += sum(i >= 20 for i in train)
     assert sum(hits) == 300 * 20
@@ -232,7 +232,7 @@ def test_grouped_images_train_as_often_as_others() -> None:
 
 def test_a_group_too_large_for_a_part_names_the_class_and_the_setting() -> None:
     keys, labels = listing([20, 6])
-    message = refused(split, keys, labels, Split(40, 0, "near"), 0, [list(range(20, 26))])
+    message = refused(split, keys, labels, Split(40, 0, "near", 0.0), 0, [list(range(20, 26))])
     assert message.startswith("the class 'c01' (6 in all) leaves no image for the train part")
     assert message.endswith("or set split.group_duplicates to none")
 
@@ -258,7 +258,7 @@ def test_the_stage_keeps_together_what_the_setting_names(
     prepare(write(tmp_path / "raw.zip", zip_of(files)), tmp_path / "data/prepared", recipe, ignore)
     monkeypatch.chdir(tmp_path)
     job = Mock(seed=0)
-    job.settings.return_value = Split(50.0, 0.0, kind)
+    job.settings.return_value = Split(50.0, 0.0, kind, 0.0)
     line = stages.split.main(job)
     assert (f", {count} groups of duplicates kept together" in line) == (count > 0)
     parts = ("train", "val", "test")

@@ -42,6 +42,17 @@ def test_a_report_is_what_loops_over_images_views_and_classes_give() -> None:
     assert found["agreement"] == pytest.approx(100 * np.mean(same))
 
 
+def test_an_image_without_a_label_counts_in_all_but_what_is_within_a_class() -> None:
+    student, teacher, labels = logits(1), logits(2), LABELS.copy()
+    labels[[1, 5]] = -1
+    found = variance.report(student, teacher, labels)
+    whole = variance.report(student, teacher, LABELS)
+    known = variance.report(student[:, labels >= 0], teacher[:, labels >= 0], LABELS[labels >= 0])
+    for name, value in found.items():
+        assert value == (known if name.endswith("within_class") else whole)[name]
+    assert known["logits_within_class"] != whole["logits_within_class"]
+
+
 def test_what_says_nothing_about_classes_is_no_deviation() -> None:
     teacher = logits(1)
     shifts = np.random.default_rng(0).normal(size=(4, 6, 1)).astype(np.float32)

@@ -52,6 +52,30 @@ def test_the_papers_presets_hold_the_papers_numbers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "dkd"}, r"distill\.loss: dkd needs every image's label; take dist or kd"),
+        ({"loss": "none"}, r"loss: none with loss_ratio: 1 learns nothing from unlabelled images"),
+        ({"loss_ratio": 2.0}, r"loss: dist with loss_ratio: 2 learns nothing from unlabelled images"),
+        ({"loss_ratio": 0.0}, None),
+        ({"loss": "kd"}, None),
+    ],
+)
+def test_losses_that_cannot_learn_from_unlabelled_images_are_refused(
+    change: dict[str, Any], message: str | None
+) -> None:
+    params = tiny()
+    params["distill"] |= change
+    check(params, "params.yaml")
+    params["split"]["unlabelled_percent"] = 20
+    if message is None:
+        check(params, "params.yaml")
+    else:
+        with pytest.raises(ErktError, match=message):
+            check(params, "params.yaml")
+
+
+@pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         ("distil", {}, r"unknown key 'distil'; did you mean 'distill'\?"),
@@ -78,6 +102,7 @@ def test_the_papers_presets_hold_the_papers_numbers(name: str) -> None:
         ("ensemble.weights", {"nobody": 1.0}, r"there is no teacher 'nobody'"),
         ("ensemble.weights", {"one": 1.0}, r"every teacher needs a weight, or weights is null"),
         ("ensemble.weights", {"one": 0.75, "two": 0.75}, r"they sum to 1\.5, expected 1"),
+        ("split.unlabelled_percent", 40, r"split: train_percent 60 and unlabelled_percent 40 leave no image"),
         ("split.val_percent", 0, r"ensemble\.search: weights are searched on the validation part"),
         ("vsm.erasing.scale", [0.5, 0.1], r"vsm\.erasing: scale: the first number must not exceed"),
         ("student.weights.source", "file", r"location belongs to source: file"),

@@ -470,6 +470,9 @@ def test_what_is_here_is_not_needed_again(repository: Path) -> None:
     assert need.kinds["images"] == 100 * 3 * 32 * 32
     assert need.kinds["logits"] == 2 * block
     assert need.to_make == need.kinds["networks"] + block
+    split = {"train_percent": 60, "val_percent": 33, "group_duplicates": "none", "unlabelled_percent": 20}
+    more = disk_space.needed(protocol(split=split))
+    assert more.kinds["logits"] == 2 * round((60 * 0.67 + 20) * 2 * 2)
     (repository / "data/prepared/manifest.json").write_text("{")
     assert disk_space.needed(protocol()).kinds == empty.kinds
 

@@ -27,7 +27,9 @@ def run(options: Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             wrong = 1
             continue
-        print(f"{file}: {params['dataset']['name']}, TR {params['split']['train_percent']} %, fine")
+        split = params["split"]
+        unlabelled = f", {split['unlabelled_percent']} % unlabelled" if split["unlabelled_percent"] else ""
+        print(f"{file}: {params['dataset']['name']}, TR {split['train_percent']} %{unlabelled}, fine")
     return wrong
 
 

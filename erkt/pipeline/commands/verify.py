@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from erkt.data.images import open_parts
+from erkt.data.images import open_training
 from erkt.errors import ErktError
 from erkt.files.json_file import read_json
 from erkt.machine.device import choose
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
 
 
 def _verify(protocol: Protocol, seed: int, name: str, views: int, pairs: int) -> float:
-    (train,) = open_parts(paths.PREPARED, paths.split_list(seed, "train"))
+    (train,) = open_training(paths.PREPARED, *paths.split_lists(seed, "train", "unlabelled"))
     numbers, runtime = protocol.cache.views, protocol.runtime
     data = ViewBatches(
         train,

@@ -52,7 +52,9 @@ def check_up(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
             for question in asked:
                 yield from question
             return
-        yield ok(f"params: {paths.PARAMS} is valid: {protocol.dataset.name}")
+        share = protocol.split.unlabelled_percent
+        unlabelled = f", {share:g} % of the images without their labels" if share else ""
+        yield ok(f"params: {paths.PARAMS} is valid: {protocol.dataset.name}{unlabelled}")
         if protocol.tracking.enabled:
             what = f"MLflow: {mlflow_store.masked(address)} cannot be used"
             experiment = protocol.tracking.experiment

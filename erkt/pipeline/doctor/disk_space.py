@@ -45,9 +45,9 @@ def needed(protocol: Protocol) -> Need | None:
         images, classes = sum(counts.values()), len(counts)
     else:
         return None
-    trained = images * protocol.split.train_percent / 100
-    logits = protocol.cache.views_per_block * trained * classes * _FLOAT16
-    stored = round(logits * (1 - protocol.split.val_percent / 100))
+    split = protocol.split
+    shown = split.train_percent * (1 - split.val_percent / 100) + split.unlabelled_percent
+    logits = round(protocol.cache.views_per_block * images * shown / 100 * classes * _FLOAT16)
     student = network_bytes(protocol.student.arch, classes)
     teachers = {name: network_bytes(one.network.arch, classes) for name, one in protocol.teachers.items()}
     for seed in protocol.seeds:
@@ -55,7 +55,7 @@ def needed(protocol: Protocol) -> Need | None:
         for name, (weights, _) in teachers.items():
             stays.append(("networks", paths.teacher(seed, name) / WEIGHTS, weights))
             folder = paths.teaching(seed) / name
-            stays += [("logits", folder / str(block), stored) for block in protocol.cache.blocks]
+            stays += [("logits", folder / str(block), logits) for block in protocol.cache.blocks]
     array = images * 3 * protocol.prepare.side**2
     kinds = Counter({"images": array})
     for kind, _, count in stays:
@@ -64,7 +64,7 @@ def needed(protocol: Protocol) -> Need | None:
     averaged = student[0] if protocol.distill.averaging else 0
     largest = max(student[1] + averaged, *(checkpoint for _, checkpoint in teachers.values()))
     if protocol.cache.blocks:
-        largest = max(largest, round(logits))
+        largest = max(largest, logits)
     return Need(kinds, to_make, 2 * largest)  # while one replaces another
 
 
