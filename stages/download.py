@@ -13,7 +13,8 @@ def main(job: Job) -> str:
     facts = sources.fetch(settings, paths.ARCHIVE, job.environment, job.progress("B"), halves)
     job.note(facts)
     line = f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
-    return "; ".join([line, *facts.get("remarks", ())])
+    unlabelled = [f"{facts['unlabelled']} images without a class"] if "unlabelled" in facts else []
+    return "; ".join([line, *unlabelled, *facts.get("remarks", ())])
 
 
 STAGE = Stage(main)

@@ -12,7 +12,10 @@ def main(job: Job) -> str:
     facts = prepare(paths.ARCHIVE, paths.PREPARED, settings, job.progress("images"))
     job.note({"counts": facts["counts"], "skipped": facts["skipped"], "ignored": facts["ignored"]})
     skipped = f", {len(facts['skipped'])} undecodable left out" if facts["skipped"] else ""
-    return f"{facts['shape'][0]} images of {len(facts['classes'])} classes at {settings.side} px{skipped}"
+    labelled = sum(facts["counts"].values())
+    more = facts["shape"][0] - labelled
+    unlabelled = f" and {more} without a class" if more else ""
+    return f"{labelled} images of {len(facts['classes'])} classes{unlabelled} at {settings.side} px{skipped}"
 
 
 STAGE = Stage(main)

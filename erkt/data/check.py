@@ -15,8 +15,7 @@ from typing import Any
 
 from erkt.data.contents import EXPECTED, Contents, files_in
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
-from erkt.data.index import order_of
-from erkt.data.lists import NO_LABEL
+from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
 from erkt.data.prepare import decode, in_threads
 from erkt.errors import ErktError
 from erkt.params.prepare import Prepare
@@ -40,7 +39,8 @@ Parts = Mapping[str, Sequence[tuple[str, int]]]
 class Facts:
     """What a tree holds; images are named by key, and counted if they are readable.
 
-    ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's) count images.
+    ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's) count images, and
+    ``unlabelled`` is how many have no class.
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
     groups of equal pixels, ``conflicts`` those of them with more than one class. ``near`` has the pairs of
     near duplicates as ``erkt.data.duplicates`` describes them. ``parts`` has the number of listed images by
@@ -51,6 +51,7 @@ class Facts:
     path: str
     prepare: dict[str, Any]
     classes: dict[str, int]
+    unlabelled: int
     sizes: list[dict[str, int]]
     modes: dict[str, int]
     ignored: list[str]
@@ -79,6 +80,7 @@ def inspect(
     keys = sorted(scenes, key=order_of)
     _check_lists(parts, keys)
     ordered = [scenes[key] for key in keys]
+    counts = Counter(map(_class_of, keys))
     found = find([scene.fingerprint for scene in ordered])
     copies = equal_groups(scene.file_digest for scene in ordered)
     equal = [[keys[place] for place in group] for group in found.equal]
@@ -86,7 +88,8 @@ def inspect(
     return Facts(
         path=str(path),
         prepare=as_dict(settings),
-        classes=dict(sorted(Counter(map(_class_of, keys)).items())),
+        classes={name: count for name, count in sorted(counts.items()) if name != UNLABELLED},
+        unlabelled=counts[UNLABELLED],
         sizes=[{"width": width, "height": height, "images": count} for (width, height), count in sizes],
         modes=dict(Counter(scene.mode for scene in ordered).most_common()),
         ignored=sorted(map(_shown, contents.ignored)),
@@ -114,7 +117,7 @@ def problems(facts: Facts) -> list[str]:
     )
     if len(facts.classes) < 2:
         unfit.append(f"class folders with images: {len(facts.classes)}, at least 2 are needed; {EXPECTED}")
-    lost = sorted({_class_of(key) for key in facts.unreadable} - set(facts.classes))
+    lost = sorted({_class_of(key) for key in facts.unreadable} - {UNLABELLED, *facts.classes})
     unfit += [f"no image of the class {name!r} is readable" for name in lost]
     single = [name for name, count in facts.classes.items() if count == 1]
     unfit += [f"the class {name!r} has a single image, which cannot both train and test" for name in single]
@@ -211,7 +214,7 @@ def _class_of(key: str) -> str:
 
 
 def _several_classes(keys: Sequence[str]) -> bool:
-    return len({_class_of(key) for key in keys}) > 1
+    return len({_class_of(key) for key in keys} - {UNLABELLED}) > 1
 
 
 def _shown(name: str) -> str:
@@ -221,7 +224,7 @@ def _shown(name: str) -> str:
 
 def _check_lists(parts: Parts, keys: Sequence[str]) -> None:
     """Raise ErktError for the first listed image that is not in the tree with that label."""
-    labels = {name: label for label, name in enumerate(sorted(set(map(_class_of, keys))))}
+    labels = labels_of(map(_class_of, keys))
     known = {key: labels[_class_of(key)] for key in keys}
     for part, listed in parts.items():
         for key, label in listed:

@@ -150,17 +150,26 @@ def equal_groups(values: Iterable[Hashable]) -> list[list[int]]:
 
 
 def duplicate_groups(
-    array: NDArray[np.uint8], near: bool, on_image: Callable[[int, int], None]
-) -> list[list[int]]:
-    """Return groups of rows of ``array``, uint8 (N, 3, H, W), that are duplicates: equal, or also ``near``.
+    array: NDArray[np.uint8],
+    near: bool,
+    on_image: Callable[[int, int], None],
+    *sets: Sequence[int],
+) -> list[list[list[int]]]:
+    """Return for each of ``sets`` of rows the groups of rows that are duplicates: equal, or also ``near``.
 
-    ``on_image(done, total)`` is called after each row.
+    ``array`` is uint8 (N, 3, H, W); each of its rows is read once, and ``on_image(done, total)`` called after
+    it. A group hangs together by rows of its set alone.
     """
     compared: list[Any] = []
     for position, pixels in enumerate(array):
         compared.append(fingerprint(pixels) if near else digest(pixels))
         on_image(position + 1, len(array))
-    return find(compared).groups(len(array)) if near else equal_groups(compared)
+    found = []
+    for rows in sets:
+        these = [compared[row] for row in rows]
+        groups = find(these).groups(len(these)) if near else equal_groups(these)
+        found.append([[rows[place] for place in group] for group in groups])
+    return found
 
 
 def _turned(image: NDArray[np.generic], number: int) -> NDArray[np.generic]:

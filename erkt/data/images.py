@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from erkt.data.index import Row, read_index
-from erkt.data.lists import NO_LABEL, read_list, read_unlabelled
+from erkt.data.index import NO_LABEL, Row, read_index
+from erkt.data.lists import read_list, read_unlabelled
 from erkt.errors import ErktError
 from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import read_json
@@ -134,7 +134,7 @@ def open_images(prepared: Path) -> Images:
             f"{path}: {array.dtype} of shape {list(array.shape)}, the manifest says uint8 "
             f"{manifest.get('shape')}; prepare again"
         )
-    classes = tuple(sorted({row.class_name for row in index}))
+    classes = tuple(sorted({row.class_name for row in index if row.label != NO_LABEL}))
     if len(index) != len(array) or list(classes) != manifest.get("classes"):
         raise ErktError(f"{prepared}: index.csv does not belong to the array and manifest; prepare again")
     for name in ("images.npy", "index.csv"):

@@ -6,12 +6,9 @@ A line of the unlabelled part names an image and no class index, so that nothing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from erkt.data.index import order_of
+from erkt.data.index import NO_LABEL, order_of
 from erkt.errors import ErktError
 from erkt.files.replace import write_text
-
-NO_LABEL = -1
-"""Stands for the label of an image that has none."""
 
 
 def write_list(path: Path, keys: Sequence[str], labels: Sequence[int]) -> None:

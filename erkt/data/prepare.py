@@ -31,7 +31,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from erkt.data.archive import members
 from erkt.data.contents import EXPECTED, Contents, first_ten
-from erkt.data.index import Row, order_of, write_index
+from erkt.data.index import UNLABELLED, Row, labels_of, order_of, write_index
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import write_json
@@ -64,8 +64,9 @@ def prepare(
 
     It holds ``images.npy``, uint8 (N, 3, side, side); ``index.csv``, one row an image, sorted by class and
     filename; ``manifest.json`` with shape, classes, digests, settings, count a class, and what was left out.
-    An image's label is its class's position in the sorted list of classes. ``on_image(done, total)`` is
-    called after each image. Memory is a few images; the array grows on disk.
+    An image's label is its class's position in the sorted list of classes; those of the folder ``UNLABELLED``
+    have none, and are in neither list nor counts of classes. ``on_image(done, total)`` is called after each
+    image. Memory is a few images; the array grows on disk.
 
     Raises ErktError for an archive that ``members`` refuses, two images of one key, fewer than two classes,
     and files that do not decode (with ``undecodable: skip`` only if they are all that a class has).
@@ -74,7 +75,8 @@ def prepare(
     keys = sorted((key for key, _ in contents.images(members(archive))), key=order_of)
     contents.check()
     class_of = {key: order_of(key)[0] for key in keys}
-    classes = sorted(set(class_of.values()))
+    label_of = labels_of(class_of.values())
+    classes = [name for name in label_of if name != UNLABELLED]
     if len(classes) < 2:
         few = f"{len(keys)} images in {len(classes)} class folders, at least 2 classes are needed"
         raise ErktError(f"{archive}: {few}; {EXPECTED}")
@@ -93,8 +95,7 @@ def prepare(
                 raise ErktError(f"{archive}: no image of the class {name!r} can be decoded")
         if skipped:
             _compact(array, [place for place, key in enumerate(keys) if key in decoded])
-        labels = {key: classes.index(class_of[key]) for key in kept}
-        write_index(index, [Row(key, class_of[key], labels[key], *decoded[key]) for key in kept])
+        write_index(index, [Row(key, class_of[key], label_of[class_of[key]], *decoded[key]) for key in kept])
         manifest = {
             "shape": [len(kept), 3, settings.side, settings.side],
             "classes": classes,

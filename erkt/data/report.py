@@ -10,7 +10,8 @@ SHOWN = 5  # entries of a list; the facts have all
 def text(facts: Facts) -> str:
     """Return the report: a table, the first entries of each list, problems and warnings, and the verdict."""
     total = sum(facts.classes.values())
-    lines = [f"{facts.path}: {total} images of {len(facts.classes)} classes", ""]
+    unlabelled = f", {facts.unlabelled} without a class" if facts.unlabelled else ""
+    lines = [f"{facts.path}: {total} images of {len(facts.classes)} classes{unlabelled}", ""]
     table = _table(facts)
     width = max(map(len, table))
     lines += [f"  {name:{width}}  {value}" for name, value in table.items()]

@@ -16,10 +16,10 @@ contain a smaller one; the rest holds.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
-from erkt.data.index import order_of
+from erkt.data.index import NO_LABEL, order_of
 from erkt.errors import ErktError
 from erkt.params.split import Split
 from erkt.seeds import stream
@@ -43,12 +43,15 @@ def split(
     decimals that were written and ``round`` is Python's, so a half goes to the even neighbour. ``groups`` are
     disjoint sets of positions that stay in one part; ``settings.group_duplicates`` is not looked at here.
 
+    Images whose label is ``NO_LABEL`` are all ``unlabelled``, and change no other part.
+
     Raises ErktError naming the class if one has no image left for a part that is not empty by ``settings``;
     a small class may have none in ``unlabelled``, but all of them may not.
     """
     by_class: dict[int, list[int]] = {}
     for position in sorted(range(len(keys)), key=lambda i: order_of(keys[i])):
-        by_class.setdefault(labels[position], []).append(position)
+        if labels[position] != NO_LABEL:
+            by_class.setdefault(labels[position], []).append(position)
     members = {label: by_class[label] for label in sorted(by_class)}
     names = {label: order_of(keys[positions[0]])[0] for label, positions in members.items()}
     group_of = {i: tuple(sorted(group, key=lambda i: order_of(keys[i]))) for group in groups for i in group}
@@ -70,10 +73,22 @@ def split(
             f"no image of {len(keys)} is left for the unlabelled part; raise split.unlabelled_percent, "
             "or set it to 0"
         )
+    parts["unlabelled"] += [(i,) for i, label in enumerate(labels) if label == NO_LABEL]
     return {
         part: sorted((i for unit in units for i in unit), key=lambda i: order_of(keys[i]))
         for part, units in parts.items()
     }
+
+
+def repeats(
+    unlabelled: Collection[int], measured: Collection[int], groups: Sequence[Sequence[int]]
+) -> set[int]:
+    """Return those of ``unlabelled`` that share a group of duplicates with one of ``measured``.
+
+    The student must not see what its accuracy is measured on. All are positions.
+    """
+    shared = (group for group in groups if any(position in measured for position in group))
+    return {position for group in shared for position in group if position in unlabelled}
 
 
 def _count(units: Sequence[Unit], labels: Sequence[int]) -> Counter[int]:

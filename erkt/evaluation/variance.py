@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from erkt.data.lists import NO_LABEL
+from erkt.data.index import NO_LABEL
 from erkt.evaluation.metrics import agreement, softmax
 from erkt.networks.models import Classifier, put_on
 from erkt.teachers.teach import Teach

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from erkt.data.lists import NO_LABEL
+from erkt.data.index import NO_LABEL
 
 
 def cutmix_cross_entropy(logits: Tensor, label_a: Tensor, label_b: Tensor, alpha: Tensor) -> Tensor:

@@ -17,6 +17,21 @@ class Scenes:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """More images, of no class: an archive (zip or tar), a folder, at any depth, or a CSV table of paths.
+
+    ``location`` and ``sha256`` are as those of ``Dataset``.
+    """
+
+    source: Literal["archive", "folder", "csv"]
+    location: str
+    sha256: str | None
+
+    def __post_init__(self) -> None:
+        _check_sha256(self.sha256, self.source, self.location)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One dataset: a benchmark, the embedded scenes, an archive (zip or tar), class folders, or a CSV table.
 
@@ -24,7 +39,8 @@ class Dataset:
     environment, so that a colleague's path changes nothing. A benchmark is known by ``name``; with a null
     location it comes from its pinned address, else from the copy that lies there. ``sha256`` pins the bytes
     of an archive, or of what is packed from the images of a benchmark; null trusts what is found, which is
-    refused for http(s).
+    refused for http(s). ``unlabelled`` images are prepared with the others, and the student is distilled on
+    them too.
     """
 
     name: str
@@ -32,17 +48,11 @@ class Dataset:
     location: str | None
     sha256: str | None
     scenes: Scenes | None
+    unlabelled: Unlabelled | None
 
     def __post_init__(self) -> None:
         self._check_source()
-        if self.sha256 is not None and (len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef")):
-            raise ErktError("sha256 must be 64 lower-case hexadecimal digits, or null")
-        if self.source == "benchmark":
-            return
-        if self.sha256 is not None and self.source != "archive":
-            raise ErktError("sha256 pins an archive's bytes; it is null for the other sources")
-        if self.sha256 is None and (self.location or "").startswith(("http://", "https://")):
-            raise ErktError("an archive from the network needs its sha256")
+        _check_sha256(self.sha256, self.source, self.location)
 
     def _check_source(self) -> None:
         if (self.source == "scenes") != (self.scenes is not None):
@@ -51,3 +61,15 @@ class Dataset:
             raise ErktError(
                 "location is null for source: scenes, and a path or address for the other sources"
             )
+
+
+def _check_sha256(sha256: str | None, source: str, location: str | None) -> None:
+    """Raise ErktError if ``sha256`` is none, or stands where nothing is compared with it, or lacks."""
+    if sha256 is not None and (len(sha256) != 64 or set(sha256) - set("0123456789abcdef")):
+        raise ErktError("sha256 must be 64 lower-case hexadecimal digits, or null")
+    if source == "benchmark":
+        return
+    if sha256 is not None and source != "archive":
+        raise ErktError("sha256 pins an archive's bytes; it is null for the other sources")
+    if sha256 is None and (location or "").startswith(("http://", "https://")):
+        raise ErktError("an archive from the network needs its sha256")

@@ -102,17 +102,15 @@ class Protocol:
 
     def _check_unlabelled(self) -> None:
         loss, ratio = self.distill.loss, self.distill.loss_ratio
-        if self.split.unlabelled_percent == 0:
+        if self.split.unlabelled_percent == 0 and self.dataset.unlabelled is None:
             return
+        off = "split.unlabelled_percent: 0 and dataset.unlabelled: null"
         if loss == "dkd":
-            raise ErktError(
-                "distill.loss: dkd needs every image's label; take dist or kd, or set "
-                "split.unlabelled_percent to 0"
-            )
+            raise ErktError(f"distill.loss: dkd needs every image's label; take dist or kd, or set {off}")
         if loss == "none" or ratio == 2:
             raise ErktError(
                 f"distill: loss: {loss} with loss_ratio: {ratio:g} learns nothing from unlabelled images; "
-                "take dist or kd and a ratio below 2, or set split.unlabelled_percent to 0"
+                f"take dist or kd and a ratio below 2, or set {off}"
             )
 
 

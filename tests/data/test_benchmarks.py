@@ -23,7 +23,7 @@ def get(
     sha256: str | None = None,
     environment: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    settings = Dataset(benchmark.name, "benchmark", location and str(location), sha256, None)
+    settings = Dataset(benchmark.name, "benchmark", location and str(location), sha256, None, None)
     return fetch(settings, out, environment or {}, ignore, benchmarks={benchmark.name: benchmark})
 
 

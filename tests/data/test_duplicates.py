@@ -158,7 +158,8 @@ def test_groups_chain_and_the_setting_decides_which_links_count(scenes: list[Ima
     near = array(jpeg(40)(scenes[0]))
     rows = np.stack([one, other, near, one, other[:, ::-1, ::-1], array(scenes[20])])
     seen: list[tuple[int, int]] = []
-    exact = duplicate_groups(rows, False, lambda done, total: seen.append((done, total)))
-    assert exact == [[0, 3]]
+    exact = duplicate_groups(rows, False, lambda done, total: seen.append((done, total)), range(6), [1, 3, 0])
+    assert exact == [[[0, 3]], [[3, 0]]]
     assert seen == [(n, 6) for n in range(1, 7)]
-    assert duplicate_groups(rows, True, lambda done, total: None) == [[0, 2, 3], [1, 4]]
+    near = duplicate_groups(rows, True, lambda done, total: None, range(6), [1, 2, 3, 5], [])
+    assert near == [[[0, 2, 3], [1, 4]], [[2, 3]], []]

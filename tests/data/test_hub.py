@@ -73,7 +73,7 @@ class Hub:
         )
 
     def get(self, name: str = "aid30") -> bytes:
-        settings = Dataset(name, "benchmark", None, None, None)
+        settings = Dataset(name, "benchmark", None, None, None, None)
         fetch(settings, self.out, {}, ignore, benchmarks=RECORDS)
         return self.out.read_bytes()
 
@@ -179,7 +179,8 @@ def test_a_fresh_process_downloads_with_the_users_own_environment(tmp_path: Path
         "from erkt.params.dataset import Dataset\n"
         "aid = BENCHMARKS['aid30']\n"
         f"record = replace(aid, sha256=sys.argv[2], counts=dict.fromkeys(aid.counts, {EACH}))\n"
-        "fetch(Dataset('aid30', 'benchmark', None, None, None), Path(sys.argv[1]), {}, lambda *x: None,\n"
+        "aid30 = Dataset('aid30', 'benchmark', None, None, None, None)\n"
+        "fetch(aid30, Path(sys.argv[1]), {}, lambda *x: None,\n"
         "      benchmarks={'aid30': record})\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

@@ -112,7 +112,7 @@ def test_zip_tar_and_folder_give_the_same_bytes_in_any_member_order(tmp_path: Pa
     files = {f"{name}/{i}.png": png(i, 9 + i, 12) for i in range(40) for name in ("a", "b")}
     out, _ = run(tmp_path, files)
     write(tmp_path / "raw.tgz", tar_of({f"./x/{name}": files[name] for name in reversed(files)}, "w:gz"))
-    settings = Dataset("demo", "folder", str(unpack(tmp_path / "root", files)), None, None)
+    settings = Dataset("demo", "folder", str(unpack(tmp_path / "root", files)), None, None, None)
     fetch(settings, tmp_path / "packed", {}, ignore)
     for other in ("raw.tgz", "packed"):
         prepare(tmp_path / other, tmp_path / "other", SETTINGS, ignore)

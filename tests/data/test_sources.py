@@ -20,15 +20,15 @@ def sha256(data: bytes) -> str:
 
 
 def from_archive(location: Path | str, digest: str | None = None) -> Dataset:
-    return Dataset("demo", "archive", str(location), digest, None)
+    return Dataset("demo", "archive", str(location), digest, None, None)
 
 
 def from_folder(location: Path) -> Dataset:
-    return Dataset("demo", "folder", str(location), None, None)
+    return Dataset("demo", "folder", str(location), None, None, None)
 
 
 def from_table(location: Path | str) -> Dataset:
-    return Dataset("demo", "csv", str(location), None, None)
+    return Dataset("demo", "csv", str(location), None, None, None)
 
 
 def get(settings: Dataset, out: Path, **environment: str) -> bytes:
@@ -230,7 +230,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, rows: list[str], expected: 
 
 
 def test_scenes_are_drawn_into_the_archive(tmp_path: Path) -> None:
-    settings = Dataset("demo", "scenes", None, None, Scenes(per_class=1, side=32, seed=3))
+    settings = Dataset("demo", "scenes", None, None, Scenes(per_class=1, side=32, seed=3), None)
     get(settings, tmp_path / "raw")
     with zipfile.ZipFile(tmp_path / "raw") as archive:
         classes = [name.split("/")[-2] for name in archive.namelist()]

@@ -51,7 +51,7 @@ class Run:
 
     def get(self, address: str, data: bytes = DATA, environment: dict[str, str] | None = None) -> bytes:
         """Fetch ``address`` as what has the digest of ``data``; return it."""
-        settings = Dataset("demo", "archive", address, sha256(data), None)
+        settings = Dataset("demo", "archive", address, sha256(data), None, None)
         facts = fetch(
             settings, self.out, environment or {}, lambda *step: self.progress.append(step), self.scratch
         )
@@ -96,7 +96,7 @@ def test_an_archive_comes_whole_from_an_address(run: Run, server: Server, fault:
 def test_without_a_folder_for_halves_nothing_is_left_beside_the_archive(
     tmp_path: Path, server: Server
 ) -> None:
-    settings = Dataset("demo", "archive", server.serve("/a.zip", DATA, CUT), sha256(DATA), None)
+    settings = Dataset("demo", "archive", server.serve("/a.zip", DATA, CUT), sha256(DATA), None, None)
     fetch(settings, tmp_path / "out" / "raw", {}, ignore)
     assert os.listdir(tmp_path / "out") == ["raw"]
 
@@ -159,7 +159,7 @@ def test_a_process_that_is_killed_leaves_half_a_file_for_the_next(run: Run, serv
     script = (
         "import sys; from pathlib import Path; from erkt.data.sources import fetch\n"
         "from erkt.params.dataset import Dataset\n"
-        "settings = Dataset('demo', 'archive', sys.argv[1], sys.argv[2], None)\n"
+        "settings = Dataset('demo', 'archive', sys.argv[1], sys.argv[2], None, None)\n"
         "show = lambda done, total: print(done, flush=True)\n"
         "fetch(settings, Path(sys.argv[3]), {}, show, Path(sys.argv[4]))"
     )
@@ -338,6 +338,6 @@ def test_no_message_holds_what_the_environment_or_a_query_holds(
 
 
 def test_an_address_from_the_environment_needs_a_digest(tmp_path: Path) -> None:
-    settings = Dataset("demo", "archive", "$ADDRESS", None, None)
+    settings = Dataset("demo", "archive", "$ADDRESS", None, None, None)
     message = refused(fetch, settings, tmp_path / "raw", {"ADDRESS": "http://127.0.0.1/a.zip"}, ignore)
     assert message.startswith("$ADDRESS: an archive from the network needs its sha256; set dataset.sha256")

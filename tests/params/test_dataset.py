@@ -16,7 +16,11 @@ SCENES = {"per_class": 2, "side": 32, "seed": 0}
 
 def dataset(**changes: Any) -> dict[str, Any]:
     section = {"name": "aid30", "source": "benchmark", "location": None, "sha256": None, "scenes": None}
-    return section | changes
+    return section | {"unlabelled": None} | changes
+
+
+def unlabelled(**changes: Any) -> dict[str, Any]:
+    return dataset(unlabelled={"source": "folder", "location": "$MORE", "sha256": None} | changes)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,9 @@ def dataset(**changes: Any) -> dict[str, Any]:
         dataset(name="mine", source="archive", location="https://example.org/a.zip", sha256=SHA),
         dataset(name="mine", source="archive", location="$MINE"),
         dataset(name="s", source="scenes", scenes=SCENES),
+        unlabelled(),
+        unlabelled(source="csv", location="paths.csv"),
+        unlabelled(source="archive", location="https://example.org/a.zip", sha256=SHA),
     ],
 )
 def test_what_can_be_fetched_is_accepted(section: dict[str, Any]) -> None:
@@ -54,6 +61,10 @@ def test_what_can_be_fetched_is_accepted(section: dict[str, Any]) -> None:
             dataset(name="imagenet"),
             "there is no benchmark 'imagenet'; known are: aid30, nwpu45, afgr50, eurosat",
         ),
+        (unlabelled(sha256=SHA), "dataset.unlabelled: sha256 pins an archive's bytes"),
+        (unlabelled(source="archive", location="http://a/b.zip"), "an archive from the network needs its"),
+        (unlabelled(source="benchmark"), "'benchmark') is not one of archive, folder, csv"),
+        (unlabelled(location=None), "dataset.unlabelled.location: expected text"),
         (dataset(sha256=SHA), "tiny.dataset.sha256: null for aid30, whose checksum is known"),
     ],
 )

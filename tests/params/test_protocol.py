@@ -67,12 +67,14 @@ def test_losses_that_cannot_learn_from_unlabelled_images_are_refused(
     params = tiny()
     params["distill"] |= change
     check(params, "params.yaml")
-    params["split"]["unlabelled_percent"] = 20
-    if message is None:
-        check(params, "params.yaml")
-    else:
-        with pytest.raises(ErktError, match=message):
-            check(params, "params.yaml")
+    more = {"unlabelled": {"source": "folder", "location": "more", "sha256": None}}
+    for section, changes in (("split", {"unlabelled_percent": 20}), ("dataset", more)):
+        changed = params | {section: params[section] | changes}
+        if message is None:
+            check(changed, "params.yaml")
+        else:
+            with pytest.raises(ErktError, match=message):
+                check(changed, "params.yaml")
 
 
 @pytest.mark.parametrize(

@@ -463,7 +463,8 @@ def test_the_need_of_a_preset_is_its_closed_form(repository: Path, monkeypatch: 
 def test_what_is_here_is_not_needed_again(repository: Path) -> None:
     empty = disk_space.needed(protocol())
     assert empty.kinds["archive"] == 70 * 3 * 32 * 32
-    write_json(repository / "data/prepared/manifest.json", {"shape": [100, 3, 32, 32], "classes": ["a", "b"]})
+    facts = {"shape": [100, 3, 32, 32], "classes": ["a", "b"], "counts": {"a": 50, "b": 50}}
+    write_json(repository / "data/prepared/manifest.json", facts)
     (repository / "data/teaching/0/one/0").mkdir(parents=True)
     need = disk_space.needed(protocol())
     block = round(60 * 0.67 * 2 * 2)
@@ -473,12 +474,18 @@ def test_what_is_here_is_not_needed_again(repository: Path) -> None:
     split = {"train_percent": 60, "val_percent": 33, "group_duplicates": "none", "unlabelled_percent": 20}
     more = disk_space.needed(protocol(split=split))
     assert more.kinds["logits"] == 2 * round((60 * 0.67 + 20) * 2 * 2)
+    write_json(repository / "data/prepared/manifest.json", facts | {"counts": {"a": 20, "b": 50}})
+    more = disk_space.needed(protocol())
+    assert more.kinds["images"] == 100 * 3 * 32 * 32
+    assert more.kinds["logits"] == 2 * round((70 * 0.6 * 0.67 + 30) * 2 * 2)
     (repository / "data/prepared/manifest.json").write_text("{")
     assert disk_space.needed(protocol()).kinds == empty.kinds
 
 
 def test_a_need_that_is_not_known_yet_is_noted(repository: Path) -> None:
     need = disk_space.needed(protocol(dataset=OWN))
+    unlabelled = {"source": "folder", "location": "more", "sha256": None}
+    assert disk_space.needed(protocol(dataset={"unlabelled": unlabelled})) is None
     assert levels(disk_space.check(repository, need, repository / "not/yet/there")) == ["note", "ok"]
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from clone import Clone, finished_clone
+from PIL import Image
 
 from erkt.data.lists import read_list, read_unlabelled
+from erkt.scenes import render
 
 TEACHERS = ("one", "two")
 
@@ -77,7 +80,7 @@ def test_a_loss_that_needs_labels_is_refused_at_the_start(clone: Clone) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "error: split@0: params.yaml: distill.loss: dkd needs every image's label; take dist or kd, or set "
-        "split.unlabelled_percent to 0\n"
+        "split.unlabelled_percent: 0 and dataset.unlabelled: null\n"
     )
 
 
@@ -94,3 +97,26 @@ def test_off_again_everything_comes_back_from_what_was_made(clone: Clone) -> Non
 
     assert clone.change(off) == set()
     assert (clone.folder / "data/splits/0/unlabelled.txt").read_bytes() == b""
+
+
+def test_images_of_no_class_come_from_a_folder_and_the_teachers_keep_their_bits(
+    clone: Clone, tmp_path: Path
+) -> None:
+    """All that reads the prepared images runs again, and what knows no unlabelled image ends as before."""
+    for index in range(10):
+        pixels = render("beach", 1, index, 40)
+        (tmp_path / "deep" / str(index)).mkdir(parents=True)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "deep" / str(index) / "image.png")
+    before = clone.outputs()
+    more = {"source": "folder", "location": str(tmp_path), "sha256": None}
+    executed = clone.change(lambda params: params["dataset"].update(unlabelled=more))
+    assert {"download", "prepare", "split@0", "distill@0"} < executed
+    now = clone.outputs()
+    kept = ("data/teachers", "data/val_logits", "data/splits/0/t", "data/splits/0/v", "data/test_logits")
+    for name in filter(lambda name: name.startswith(kept), before):
+        assert now[name] == before[name], name
+    shown = read_unlabelled(clone.folder / "data/splits/0/unlabelled.txt")
+    assert shown == [(f".unlabelled/deep_{index}_image.png", -1) for index in range(10)]
+    logits = np.load(clone.folder / "data/teaching/0/one/0/logits.npy")
+    assert logits.shape == (1, 28 + 10, 14)
+    assert now["data/students/0/weights.safetensors"] != before["data/students/0/weights.safetensors"]

@@ -1,25 +1,30 @@
 """One archive, whatever the images come from: scenes, a benchmark, a file, an address, a folder, a table.
 
-Everything after this stage reads that one archive, so that a dataset is one file with one digest.
+Everything after this stage reads that one archive, so that a dataset is one file with one digest. Images of
+no class are packed into it too.
 """
 
+import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from erkt.data.archive import members
 from erkt.data.benchmarks import BENCHMARKS, Benchmark
+from erkt.data.contents import files_below
+from erkt.data.index import UNLABELLED
 from erkt.data.sources import hub, web
 from erkt.data.sources.benchmark import check_images, repack, what_is_unproved
 from erkt.data.sources.packing import OnBytes, copy_file, pack_folder
 from erkt.data.sources.table import pack_table
+from erkt.data.sources.unlabelled import files_listed, join
 from erkt.errors import ErktError
 from erkt.files.digests import Sha256, sha256_file
 from erkt.files.locations import resolve
 from erkt.files.replace import replace_whole
-from erkt.params.dataset import Dataset
+from erkt.params.dataset import Dataset, Unlabelled
 
 
 def fetch(
@@ -32,6 +37,9 @@ def fetch(
     benchmarks: Mapping[str, Benchmark] = BENCHMARKS,
 ) -> dict[str, Any]:
     """Make ``out`` the archive that ``settings`` describes; return its name, source, sha256 and bytes.
+
+    Where ``settings`` has ``unlabelled`` images, they are packed together with the others. Then ``sha256`` is
+    that of the others alone, as ``settings`` pins it, and ``unlabelled`` is how many they are.
 
     ``environment`` is where a location's leading ``$NAME`` or ``${NAME}`` is looked up (a leading ``~/`` is
     ``$HOME/``); relative paths start at the working folder. ``on_bytes(done, total)`` is called as bytes
@@ -69,8 +77,48 @@ def fetch(
             if wanted is None and settings.location is not None:
                 remarks += what_is_unproved(benchmark, Path(shown), found)
             facts |= {"benchmark": benchmark.facts(), "remarks": remarks}
+        _refuse_reserved(names, shown)
+        if settings.unlabelled is not None:
+            more = _add_unlabelled(settings.unlabelled, temporary, environment, scratch, on_bytes)
+            facts |= {"unlabelled": more}
         facts |= {"sha256": found, "bytes": temporary.stat().st_size}
     return facts
+
+
+def _refuse_reserved(names: Iterable[str], shown: str) -> None:
+    for name in names:
+        if name.split("/")[0] == UNLABELLED:
+            reserved = f"the folder {UNLABELLED!r} is reserved for the images of dataset.unlabelled"
+            raise ErktError(f"{shown}: {reserved}; rename or remove it")
+
+
+def _add_unlabelled(
+    settings: Unlabelled,
+    archive: Path,
+    environment: Mapping[str, str],
+    scratch: Path | None,
+    on_bytes: OnBytes,
+) -> int:
+    """Pack more images, of no class, into ``archive``; return how many."""
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=archive.parent) as folder:
+        joined, other = Path(folder, "joined"), Path(folder, "other")
+        if settings.source == "archive":
+            shown = _archive(settings.location, settings.sha256, environment, other, scratch, on_bytes)
+            found = sha256_file(other)
+            if settings.sha256 not in (None, found):
+                raise ErktError(
+                    f"{shown}: not the pinned archive: sha256 {found}, expected {settings.sha256}"
+                )
+            files = members(other, called=shown)
+        else:
+            shown = resolve(settings.location, environment)
+            if settings.source == "csv":
+                files = files_listed(Path(shown))
+            else:
+                files = ((name, path.read_bytes) for name, path in files_below(Path(shown)))
+        count = join(archive, files, shown, joined, on_bytes)
+        os.replace(joined, archive)
+    return count
 
 
 def _draw(settings: Dataset, target: Path) -> str:
@@ -116,21 +164,33 @@ def _from_user(
     on_bytes: OnBytes,
 ) -> str:
     """Bring what lies at the user's location; return its name for messages."""
+    if settings.source not in ("folder", "csv"):
+        return _archive(str(settings.location), sha256, environment, target, scratch, on_bytes)
     location = resolve(str(settings.location), environment)
-    if settings.source == "folder":
-        pack_folder(Path(location), target, on_bytes)
-    elif settings.source == "csv":
-        pack_table(Path(location), target, on_bytes)
-    elif "://" not in location:
-        copy_file(Path(location), target, on_bytes)
-    else:
-        # What the environment put in, a query and a password may be secret.
-        shown = re.sub(r"//[^/@]*@", "//", str(settings.location).partition("?")[0])
-        if not location.lower().startswith(("http://", "https://")):
-            raise ErktError(f"{shown}: only http and https addresses are fetched")
-        if sha256 is None:
-            raise ErktError(f"{shown}: an archive from the network needs its sha256; set dataset.sha256")
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as short_lived:
-            web.download(location, shown, Sha256(sha256), target, scratch or Path(short_lived), on_bytes)
-        return shown
+    pack_from = pack_folder if settings.source == "folder" else pack_table
+    pack_from(Path(location), target, on_bytes)
     return location
+
+
+def _archive(
+    place: str,
+    sha256: str | None,
+    environment: Mapping[str, str],
+    target: Path,
+    scratch: Path | None,
+    on_bytes: OnBytes,
+) -> str:
+    """Copy or download the archive at ``place``; return its name for messages."""
+    location = resolve(place, environment)
+    if "://" not in location:
+        copy_file(Path(location), target, on_bytes)
+        return location
+    # What the environment put in, a query and a password may be secret.
+    shown = re.sub(r"//[^/@]*@", "//", place.partition("?")[0])
+    if not location.lower().startswith(("http://", "https://")):
+        raise ErktError(f"{shown}: only http and https addresses are fetched")
+    if sha256 is None:
+        raise ErktError(f"{shown}: an archive from the network needs its sha256; set dataset.sha256")
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as short_lived:
+        web.download(location, shown, Sha256(sha256), target, scratch or Path(short_lived), on_bytes)
+    return shown

@@ -53,9 +53,14 @@ def pack(
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for key, read in sorted(images, key=lambda image: order_of(image[0])):
             data = read()
-            entry = zipfile.ZipInfo(key, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, also where this runs on Windows
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
+            add(archive, key, data)
             done += len(data)
             on_bytes(done, total)
+
+
+def add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Write a member that its name and bytes alone decide."""
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3  # Unix, also where this runs on Windows
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, data)

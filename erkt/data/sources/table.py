@@ -1,15 +1,13 @@
-"""A table of images and labels: a CSV file with the columns ``path`` and ``label``."""
+"""A table of images: a CSV file with the columns ``path`` and ``label``, or of ``path`` alone."""
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from erkt.data.index import key_of
 from erkt.data.sources.packing import OnBytes, pack_files
 from erkt.errors import ErktError
-
-_COLUMNS = ["label", "path"]
 
 
 def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
@@ -24,7 +22,8 @@ def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
     """
     images: dict[str, Path] = {}
     row_of: dict[str | Path, int] = {}
-    for number, name, label in _rows(table):
+    for number, row in read_rows(table, ("path", "label")):
+        name, label = row["path"], row["label"]
         place = f"{table}: row {number}"
         path = table.parent / os.path.normpath(name)
         key = _key(name, label, place)
@@ -41,20 +40,23 @@ def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
     pack_files(images, target, on_bytes)
 
 
-def _rows(table: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield line, path and label of each row."""
+def read_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield line and cells of each row of a CSV file that has these ``columns``; ErktError otherwise."""
     if not table.is_file():
         raise ErktError(f"{table}: no such file; location is the CSV file for source: csv")
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin theirs with a mark
             rows = csv.DictReader(file, strict=True)
             header = rows.fieldnames or ["none"]
-            if sorted(header) != _COLUMNS:
-                raise ErktError(f"{table}: expected the columns path,label, found {','.join(header)}")
+            if sorted(header) != sorted(columns):
+                expected = (
+                    f"the columns {','.join(columns)}" if len(columns) > 1 else f"the column {columns[0]}"
+                )
+                raise ErktError(f"{table}: expected {expected}, found {','.join(header)}")
             for row in rows:
                 if None in row or None in row.values():
-                    raise ErktError(f"{table}: row {rows.line_num}: expected {len(_COLUMNS)} cells")
-                yield rows.line_num, row["path"], row["label"]
+                    raise ErktError(f"{table}: row {rows.line_num}: expected {len(columns)} cells")
+                yield rows.line_num, row
     except (OSError, ValueError, csv.Error) as error:
         raise ErktError(f"{table}: not readable as CSV in UTF-8: {error}") from error
 

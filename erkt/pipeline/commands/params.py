@@ -29,6 +29,7 @@ def run(options: Namespace) -> int:
             continue
         split = params["split"]
         unlabelled = f", {split['unlabelled_percent']} % unlabelled" if split["unlabelled_percent"] else ""
+        unlabelled += ", more images without a class" if params["dataset"]["unlabelled"] else ""
         print(f"{file}: {params['dataset']['name']}, TR {split['train_percent']} %{unlabelled}, fine")
     return wrong
 

@@ -52,9 +52,12 @@ def check_up(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
             for question in asked:
                 yield from question
             return
-        share = protocol.split.unlabelled_percent
-        unlabelled = f", {share:g} % of the images without their labels" if share else ""
-        yield ok(f"params: {paths.PARAMS} is valid: {protocol.dataset.name}{unlabelled}")
+        said = [f"params: {paths.PARAMS} is valid: {protocol.dataset.name}"]
+        if share := protocol.split.unlabelled_percent:
+            said.append(f"{share:g} % of the images without their labels")
+        if protocol.dataset.unlabelled is not None:
+            said.append("more images without a class")
+        yield ok(", ".join(said))
         if protocol.tracking.enabled:
             what = f"MLflow: {mlflow_store.masked(address)} cannot be used"
             experiment = protocol.tracking.experiment

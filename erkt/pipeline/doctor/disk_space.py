@@ -34,9 +34,12 @@ class Need:
 def needed(protocol: Protocol) -> Need | None:
     """Return what the protocol needs for all seeds; None if it is not known yet how many images there are."""
     prepared, scenes = _prepared(protocol), protocol.dataset.scenes
+    more = 0  # images of no class
     stays: list[tuple[str, Path, int]] = []
     if prepared is not None:
-        images, classes = prepared
+        images, more, classes = prepared
+    elif protocol.dataset.unlabelled is not None:
+        return None
     elif scenes is not None:
         images, classes = scenes.per_class * len(CATALOGUE), len(CATALOGUE)
         stays.append(("archive", paths.ARCHIVE, images * 3 * scenes.side**2))
@@ -47,7 +50,7 @@ def needed(protocol: Protocol) -> Need | None:
         return None
     split = protocol.split
     shown = split.train_percent * (1 - split.val_percent / 100) + split.unlabelled_percent
-    logits = round(protocol.cache.views_per_block * images * shown / 100 * classes * _FLOAT16)
+    logits = round(protocol.cache.views_per_block * (images * shown / 100 + more) * classes * _FLOAT16)
     student = network_bytes(protocol.student.arch, classes)
     teachers = {name: network_bytes(one.network.arch, classes) for name, one in protocol.teachers.items()}
     for seed in protocol.seeds:
@@ -56,7 +59,7 @@ def needed(protocol: Protocol) -> Need | None:
             stays.append(("networks", paths.teacher(seed, name) / WEIGHTS, weights))
             folder = paths.teaching(seed) / name
             stays += [("logits", folder / str(block), logits) for block in protocol.cache.blocks]
-    array = images * 3 * protocol.prepare.side**2
+    array = (images + more) * 3 * protocol.prepare.side**2
     kinds = Counter({"images": array})
     for kind, _, count in stays:
         kinds[kind] += count
@@ -124,11 +127,16 @@ def _system(folder: Path, roles: str, wanted: int) -> Finding:
     )
 
 
-def _prepared(protocol: Protocol) -> tuple[int, int] | None:
-    """Return how many images and classes the prepared array has; None without one of the protocol's side."""
+def _prepared(protocol: Protocol) -> tuple[int, int, int] | None:
+    """Return how many images the prepared array has with and without a class, and how many classes.
+
+    None without an array of the protocol's side.
+    """
     try:
         facts = read_json(paths.PREPARED / MANIFEST)
         images, *_, side = facts["shape"]
-        return (int(images), len(facts["classes"])) if side == protocol.prepare.side else None
+        labelled = sum(facts["counts"].values())
+        known = int(labelled), int(images) - labelled, len(facts["classes"])
+        return known if side == protocol.prepare.side else None
     except (ErktError, KeyError, TypeError, ValueError):
         return None  # what is missing or damaged will be made

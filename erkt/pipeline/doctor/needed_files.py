@@ -20,6 +20,8 @@ def locations(protocol: Protocol, environment: Mapping[str, str]) -> Iterator[Fi
     """
     seeds, dataset, student = protocol.seeds, protocol.dataset, protocol.student
     places = [("dataset.location", dataset.location, [paths.ARCHIVE])]
+    if dataset.unlabelled is not None:
+        places.append(("dataset.unlabelled.location", dataset.unlabelled.location, [paths.ARCHIVE]))
     places.append(
         ("student.weights.location", student.weights.location, [paths.student(seed) for seed in seeds])
     )
