@@ -12,7 +12,7 @@ from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.seeds import derive
-from erkt.teachers.teaching import Source, open_teachers
+from erkt.teachers.teaching import Source, open_checked
 from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
 from erkt.views.finish import Finish
@@ -46,7 +46,7 @@ def main(job: Job) -> str:
         objective,
         recipe=recipe,
         seed=seed,
-        teach=open_teachers(source, data, cache, job.warn) if objective.needs_teacher else None,
+        teach=open_checked(source, data, cache, job.warn, job.note) if objective.needs_teacher else None,
         validate=inference.validation(model, val, job.runtime.inference_batch, device),
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,

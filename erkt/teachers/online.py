@@ -24,8 +24,12 @@ class OnlineTeachers:
     weights: Sequence[float]
     space: Literal["logits", "probs"]
 
-    @torch.no_grad()  # not inference mode: its tensors cannot take part in the student's backward pass
     def __call__(self, batch: Batch) -> Tensor:
         """Return the ensemble's logits (B, C) on ``batch``, on the batch's device."""
-        images = batch.images.contiguous(memory_format=torch.channels_last)
+        return self.logits(batch.images)
+
+    @torch.no_grad()  # not inference mode: its tensors cannot take part in the student's backward pass
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the ensemble's logits (B, C) on float ``images`` (B, 3, H, W) in [0, 1], on their device."""
+        images = images.contiguous(memory_format=torch.channels_last)
         return mix(torch.stack([member(images).half() for member in self.members]), self.weights, self.space)

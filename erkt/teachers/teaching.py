@@ -11,6 +11,7 @@ from erkt.files.digests import Sha256
 from erkt.files.json_file import read_json
 from erkt.networks.models import Classifier, load_folder
 from erkt.params.cache import Cache
+from erkt.teachers import accuracy
 from erkt.teachers.manifest import Origin
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers, open_blocks
@@ -36,16 +37,42 @@ def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callabl
 
     Raises ErktError if stored logits do not belong to these teachers, views, images or classes.
     """
+    if not cache.blocks:
+        return _open_networks(source, data)
     mixture = read_json(source.teaching / ENSEMBLE)
     weights: Mapping[str, float] = mixture["weights"]
-    if not cache.blocks:
-        networks = [load_teacher(source.networks / name, data) for name in weights]
-        return OnlineTeachers(networks, list(weights.values()), mixture["space"])
     members = []
     for name in weights:
         folders = [source.teaching / name / str(block) for block in sorted(cache.blocks)]
         members.append(open_blocks(folders, data, origin_of(source, name, data), cache.views, warn))
     return CachedTeachers(members, list(weights.values()), mixture["space"])
+
+
+def open_checked(
+    source: Source,
+    data: ViewBatches,
+    cache: Cache,
+    say: Callable[[str], None],
+    note: Callable[[Mapping[str, float]], None],
+) -> Teach:
+    """Return ``open_teachers``, having said and noted how often they are right on what they teach.
+
+    Nothing is drawn from a random state: the student's training keeps its bits. Raises ErktError as
+    ``open_teachers`` does.
+    """
+    teach = open_teachers(source, data, cache, say)
+    found = accuracy.of_first_view(teach, as_networks(teach, source, data), data)
+    say(found.sentence)
+    note(found.figures)
+    return teach
+
+
+def as_networks(teach: Teach, source: Source, data: ViewBatches) -> OnlineTeachers:
+    """Return the ensemble ``teach`` of ``source`` as networks, which stored logits stand for on views alone.
+
+    Raises ErktError as ``load_teacher`` does.
+    """
+    return teach if isinstance(teach, OnlineTeachers) else _open_networks(source, data)
 
 
 def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
@@ -57,3 +84,10 @@ def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
 def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
     """Return the teacher stored in ``folder``, on the device of ``data``; ErktError as ``load_folder``."""
     return load_folder(folder, data.subset.classes).to(data.device)
+
+
+def _open_networks(source: Source, data: ViewBatches) -> OnlineTeachers:
+    mixture = read_json(source.teaching / ENSEMBLE)
+    weights: Mapping[str, float] = mixture["weights"]
+    networks = [load_teacher(source.networks / name, data) for name in weights]
+    return OnlineTeachers(networks, list(weights.values()), mixture["space"])
