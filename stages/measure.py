@@ -1,7 +1,12 @@
-"""measure: how much the teachers vary over the views, and how far the student is from them."""
+"""measure: how much the teachers vary over the views, how often they are right, how far the student is."""
+
+import numpy as np
 
 from erkt.data.images import open_training
 from erkt.evaluation import variance
+from erkt.evaluation.mean_probability import mean_probability_std, random_subsets
+from erkt.evaluation.metrics import softmax
+from erkt.evaluation.on_views import on_views
 from erkt.machine.device import choose
 from erkt.networks import models
 from erkt.params.cache import Cache
@@ -9,7 +14,8 @@ from erkt.params.views import ViewSettings
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_teachers_and_views
-from erkt.teachers.teaching import Source, open_teachers
+from erkt.teachers import accuracy
+from erkt.teachers.teaching import Source, as_networks, open_teachers
 from erkt.views.batches import ViewBatches
 from erkt.views.finish import Finish
 
@@ -34,12 +40,14 @@ def main(job: Job) -> str:
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     teach = open_teachers(source, data, cache, job.warn)
-    found = variance.report(*variance.on_views(student, teach, data, numbers), train.labels)
+    seen = on_views(student, teach, data, numbers)
+    larger, either = accuracy.of_views(seen.teacher.argmax(axis=2), seen.label_a, seen.label_b, seen.alpha)
+    whole = accuracy.of_whole_images(as_networks(teach, source, data), data, np.arange(len(train)))
+    right = accuracy.Accuracy(larger, either, whole)
+    spread = mean_probability_std(softmax(seen.teacher), random_subsets(data, numbers))
+    found = variance.report(seen) | {"teacher_mean_probability_std": spread} | right.figures
     job.write_records(paths.metrics(job.cell.stage, job.cell.label), [{"views": len(numbers), **found}])
-    return (
-        f"{len(numbers)} views, student and teachers agree on {found['agreement']:.2f} %, squared "
-        f"distance of their probabilities {found['probabilities_distance']:.4f}"
-    )
+    return f"{len(numbers)} views, student and teachers agree on {found['agreement']:.2f} %; {right.sentence}"
 
 
 STAGE = Stage(main, tidy=keep_teachers_and_views)

@@ -43,11 +43,11 @@ def test_gap_gain_and_cost_are_those_of_the_rows(monkeypatch: pytest.MonkeyPatch
 
 def test_variances_are_those_with_the_module_less_those_without(monkeypatch: pytest.MonkeyPatch) -> None:
     def agreement(run: Any, name: str) -> dict[int, float]:
-        assert name == "logits_distance"
+        assert name == "logits_within_over_between"
         return dict(zip(SEEDS, VARIANCES[run.name], strict=True))
 
     monkeypatch.setattr(measured, "agreement", agreement)
-    text = claims.suppressed(RUNS, "logits_distance")
+    text = claims.suppressed(RUNS, "logits_within_over_between")
     assert text == "0.21 with it, 0.31 without: -0.1 [-0.1, -0.1]: lower"
 
 

@@ -17,12 +17,13 @@ VARIANCES = {
     f"{scores}_{name}": f"{words}, {scores}"
     for scores in ("logits", "probabilities")
     for name, words in (
-        ("within_class", "the ensemble's variance within classes"),
-        ("across_views", "the ensemble's variance across views"),
-        ("distance", "the student's squared distance from the ensemble"),
+        ("within_over_between", "the ensemble's variance within classes"),
+        ("across_over_between", "the ensemble's variance across views"),
+        ("distance_over_between", "the student's squared distance from the ensemble"),
     )
 }
-"""Of logits, as the paper puts it, and of probabilities: less sure scores have smaller logits."""
+"""Of logits, as the paper puts it, and of probabilities, each over the ensemble's variance between classes:
+scores that are less sure have smaller logits, and so less variance of every kind."""
 
 Runs = Mapping[str, Run]
 """Rows of Table 9 beside a preset that have run to their end, by name."""
@@ -92,7 +93,7 @@ def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, ob
         ("inference takes less time and space", "80 % and 88 % less", partial(smaller, preset), eight),
     ]
     for name, words in VARIANCES.items():
-        claim = f"the module suppresses variance: {words}"
+        claim = f"the module suppresses variance: {words}, over that between classes"
         claims.append((claim, "claimed, not measured", partial(suppressed, rows, name), nine))
     return [
         {"the paper's claim": claim, "paper": paper, "measured here": _said(measure), "how to rerun": how}
