@@ -10,13 +10,14 @@ from erkt.files.json_file import read_json
 from erkt.machine.device import choose
 from erkt.networks import logits, models
 from erkt.networks.inference import predict
+from erkt.params.report import Report
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.pipeline.tidy import keep_test_logits
 
 
 def main(job: Job) -> str:
-    """Write the report, the numbers per class, each prediction, and Table 6's sweep."""
+    """Write the report, the numbers per class, each prediction, and Table 6's sweep where asked for."""
     weights, space = read_json(paths.ensemble(job.seed)).values()
     (test,) = open_parts(paths.PREPARED, paths.split_list(job.seed, "test"))
     members = logits.load_teachers(
@@ -29,7 +30,8 @@ def main(job: Job) -> str:
     result = evaluation.compare(student, ensemble, test.labels, test.classes)
     write_csv(paths.predictions(job.seed), Predictions.of(test, student=student, ensemble=ensemble).rows())
     write_csv(paths.per_class(job.seed), evaluation.per_class(result))
-    write_csv(paths.test_sweep(job.seed), table_6(members, test.labels, space))
+    sweep = table_6(members, test.labels, space) if job.settings("report", Report).test_sweep else []
+    write_csv(paths.test_sweep(job.seed), sweep, columns=["lead", *weights, "oa", "nll"])
     job.write_records(
         paths.metrics(job.cell.stage, job.cell.label),
         evaluation.headlines(result, model.parameters_count, weights),

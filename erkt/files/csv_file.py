@@ -9,10 +9,13 @@ from typing import Any
 from erkt.files.replace import write_text
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``rows``, which share their columns, to ``path``; floats with six significant digits."""
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Write ``rows``, which share their columns, to ``path``; floats with six significant digits.
+
+    ``columns`` names them where there may be no rows.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(buffer, fieldnames=columns or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow(

@@ -15,6 +15,7 @@ from erkt.params.distill import Distill
 from erkt.params.ensemble import Ensemble
 from erkt.params.network import Network
 from erkt.params.prepare import Prepare
+from erkt.params.report import Report
 from erkt.params.runtime import Runtime
 from erkt.params.schema import Between, Length, Names, build, nearest
 from erkt.params.split import Split
@@ -42,6 +43,7 @@ class Protocol:
     student: Network
     distill: Distill
     stress: Stress
+    report: Report
     runtime: Runtime
     tracking: Tracking
 

@@ -84,7 +84,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     clone = Clone(tmp_path_factory.mktemp("experiments"))
     ensemble = clone.params["ensemble"] | {"search": "none", "lead": None}
     teachers = {"one": clone.params["teachers"]["one"]}
-    write(clone.folder / "presets/tiny.yaml", clone.params | {"teachers": teachers, "ensemble": ensemble})
+    changes = {"teachers": teachers, "ensemble": ensemble, "report": {"test_sweep": True}}
+    write(clone.folder / "presets/tiny.yaml", clone.params | changes)
     pipeline = yaml.safe_load((clone.folder / "dvc.yaml").read_text(encoding="utf-8"))
     for stage in ("measure", "draw", "stress"):
         del pipeline["stages"][stage]

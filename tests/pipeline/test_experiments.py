@@ -127,6 +127,17 @@ def test_an_experiment_that_fits_not_together_is_refused(
         make(**changes)
 
 
+def test_a_table_of_weights_asks_for_the_sweep_on_the_test_part(make: Callable[..., Experiment]) -> None:
+    """Otherwise a run would have nothing to fill it with; and nothing else asks for it."""
+    weights = {"compares": "weights", "reference": None, "rows": one({})}
+    message = f"experiment x, preset {PRESET}, row one: it compares weights on the test part; set report"
+    with pytest.raises(ErktError, match=re.escape(message)):
+        make(**weights).params(PRESET, "one", quick=False)
+    asked = make(**weights, set={"report.test_sweep": True}).params(PRESET, "one", quick=False)
+    assert asked["report"] == {"test_sweep": True}
+    assert not any(find_preset(name)["report"]["test_sweep"] for name in PRESETS)
+
+
 def test_what_changes_no_result_has_no_part_in_the_digest() -> None:
     params = find_preset(PRESET)
     assert digest(params | {"runtime": {}, "tracking": {}}) == digest(params)

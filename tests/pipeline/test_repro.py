@@ -49,6 +49,37 @@ def test_the_summary_has_its_numbers_and_follows_from_the_predictions(clone: Clo
     assert summary["gap"]["mean"] == pytest.approx(gap)
 
 
+def test_distill_and_measure_say_how_often_the_teachers_are_right(clone: Clone) -> None:
+    """On all images of the one view, so that both asked the same, in batches of the same size."""
+    names = ("teacher_oa_views", "teacher_oa_views_either", "teacher_oa_whole")
+    (record,) = json.loads((clone.folder / "metrics/measure/0.json").read_text())
+    sidecar = json.loads((clone.folder / "metrics/environment/distill-0.json").read_text())
+    found = [record[name] for name in names]
+    assert [sidecar["facts"][name] for name in names] == pytest.approx(found)
+    assert 0 <= found[0] <= found[1] <= 100
+
+
+def test_the_sweep_on_the_test_part_is_made_where_asked_for_by_evaluate_alone(clone: Clone) -> None:
+    path = clone.folder / "metrics/test_sweep/0.csv"
+    assert path.read_text() == "lead,one,two,oa,nll\n"
+    ensemble = json.loads((clone.folder / "metrics/evaluate/0.json").read_text())[1]
+    assert clone.change(lambda params: params.update(report={"test_sweep": True})) == {
+        "evaluate@0",
+        "summarize",
+    }
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["lead"] for row in rows] == ["one"] * 9 + ["two"] * 9 + [""] * 11
+    weights = ensemble["weights"]
+    chosen = [row for row in rows if all(float(row[name]) == weights[name] for name in TEACHERS)]
+    assert chosen
+    assert [float(row["oa"]) for row in chosen] == pytest.approx([ensemble["oa"]] * len(chosen), rel=1e-5)
+    clone.change(lambda params: params.update(report={"test_sweep": False}))
+    assert path.read_text() == "lead,one,two,oa,nll\n"
+    clone.git("checkout", "--", "metrics/environment")  # which says what ran here last
+    assert clone.git("status", "--porcelain") == ""
+
+
 def test_tracking_and_device_settings_rerun_nothing(clone: Clone) -> None:
     def set_to(experiment: str, inference_batch: int) -> set[str]:
         def change(params: dict) -> None:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from made import CLASSES, ORIGIN, batches, no_warning, part
@@ -39,3 +40,29 @@ def test_the_ensemble_is_each_teacher_with_its_own_weight(source: teaching.Sourc
     with torch.no_grad():
         expected = 0.1 * one(batch.images) + 0.9 * two(batch.images)
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3 * float(expected.std()))
+
+
+@pytest.mark.parametrize("cache", [CACHED, ONLINE], ids=["cached", "online"])
+def test_checked_teachers_are_the_same_and_their_accuracy_is_said_and_noted(
+    source: teaching.Source, cache: Cache
+) -> None:
+    """Against the two networks on the whole images, and on the view, image by image."""
+    said, noted = [], {}
+    view = DATA.view(0)
+    everything = DATA.batch(view, np.arange(31))
+    checked = teaching.open_checked(source, DATA, cache, said.append, noted.update)
+    assert torch.equal(
+        checked(everything), teaching.open_teachers(source, DATA, cache, no_warning)(everything)
+    )
+    one, two = (models.load_folder(source.networks / name, CLASSES) for name in ("one", "two"))
+    whole = torch.from_numpy(DATA.subset.pixels(np.arange(31))) / 255
+    with torch.no_grad():
+        on_view, on_whole = (
+            (0.1 * one(images) + 0.9 * two(images)).argmax(dim=1) for images in (everything.images, whole)
+        )
+    right = torch.where(everything.alpha > 0.5, everything.label_b, everything.label_a)
+    assert noted["teacher_oa_views"] == pytest.approx(100 * float((on_view == right).float().mean()))
+    labels = torch.from_numpy(DATA.subset.labels)
+    assert noted["teacher_oa_whole"] == pytest.approx(100 * float((on_whole == labels).float().mean()))
+    assert len(said) == 1
+    assert f"{noted['teacher_oa_views']:.0f} % of the views" in said[0]

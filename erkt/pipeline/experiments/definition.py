@@ -99,6 +99,8 @@ class Experiment:
         for key, value in chain(self.set.items(), self.rows[row].set.items()):
             _set(params, key, value, where)
         check_params(params, where)
+        if self.compares == "weights" and not params["report"]["test_sweep"]:
+            raise ErktError(f"{where}: it compares weights on the test part; set report.test_sweep: true")
         return params
 
     def run_name(self, preset: str, row: str, params: Mapping[str, Any]) -> str:
