@@ -25,7 +25,8 @@ def report(seen: OnViews) -> dict[str, float | None]:
     For ``logits`` and ``probabilities``, sums over the columns of:
 
     - ``..._within_class`` and ``..._between_classes``: the ensemble's variance over images and views (n), in
-      two parts; a mixed image counts for both of its classes by its share, see ``within_and_between``;
+      two parts; a mixed image counts for both of its classes by its share, see ``within_and_between``,
+      and one with an unlabelled part for none;
     - ``..._across_views``: its variance over the views of an image (n - 1), mean over images; None for one;
     - ``..._distance``: the squared distance of student and ensemble, mean over images and views;
     - ``..._within_over_between``, ``..._across_over_between``, ``..._distance_over_between``: each over the
@@ -36,9 +37,10 @@ def report(seen: OnViews) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     classes = seen.teacher.shape[2]
     shares = seen.shares.reshape(-1, classes)
+    known = np.isclose(shares.sum(axis=1), 1)  # no part of it is unlabelled
     for name, of in (("logits", _centred), ("probabilities", softmax)):
         own, theirs = of(seen.student), of(seen.teacher)
-        within, between = within_and_between(theirs.reshape(-1, classes), shares)
+        within, between = within_and_between(theirs.reshape(-1, classes)[known], shares[known])
         across = float(theirs.var(axis=0, ddof=1).sum(axis=1).mean()) if len(theirs) > 1 else None
         distance = float(((own - theirs) ** 2).sum(axis=2).mean())
         figures = {"within_class": within, "across_views": across, "distance": distance}

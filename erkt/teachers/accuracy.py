@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erkt.data.index import NO_LABEL
 from erkt.data.pixels import to_unit
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.teach import Teach
@@ -20,7 +21,8 @@ from erkt.views.batches import ViewBatches
 Integers = NDArray[np.int64]
 
 ENOUGH = 1000
-"""Images after which no further batch is asked for: an accuracy is then within 3 points, 19 times in 20."""
+"""Labelled images after which no further batch is asked for: an accuracy is then within 3 points, 19
+times in 20."""
 
 GAP = 10.0
 """Points by which the views may be harder than whole images before a warning says so."""
@@ -28,7 +30,7 @@ GAP = 10.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The ensemble's accuracy in percent, on the same training images.
+    """The ensemble's accuracy in percent, on the same training images, as far as they are labelled.
 
     ``views``: it names the class of the larger part. ``either``: it names one of the two classes. ``whole``:
     it names the class of the image as it is, neither mixed nor augmented.
@@ -58,8 +60,8 @@ class Accuracy:
         if self.whole - self.views <= GAP:
             return said
         return (
-            f"{said}. Much of what they teach is wrong: take teachers that know such views (base), or easier "
-            "views (vsm)"
+            f"{said}. Much of what they teach is wrong: take teachers that know such views "
+            "(teachers.NAME.views), easier views (vsm), or usual ones at the end (distill.finish)"
         )
 
 
@@ -69,16 +71,21 @@ def of_views(
     """Return ``Accuracy.views`` and ``Accuracy.either`` of the classes ``chosen`` on mixed images.
 
     All have the same shape; ``label_a``, ``label_b`` and ``alpha`` are eq. 11's, so the larger part is the
-    image's own up to alpha = 0.5.
+    image's own up to alpha = 0.5. Images whose larger part is unlabelled do not count; one or more must.
     """
-    larger = chosen == np.where(alpha > 0.5, label_b, label_a)
+    larger = np.where(alpha > 0.5, label_b, label_a)
+    known = larger != NO_LABEL
     mixed = (alpha > 0) & (chosen == label_b)
     unmixed = (alpha < 1) & (chosen == label_a)
-    return 100 * float(larger.mean()), 100 * float((mixed | unmixed).mean())
+    return 100 * float((chosen == larger)[known].mean()), 100 * float((mixed | unmixed)[known].mean())
 
 
 def of_whole_images(networks: OnlineTeachers, data: ViewBatches, positions: Integers) -> float:
-    """Return ``Accuracy.whole``, on the training images of ``data`` at ``positions`` (N,), 1 or more."""
+    """Return ``Accuracy.whole``, on the training images of ``data`` at ``positions`` (N,).
+
+    The unlabelled among them do not count; one or more must.
+    """
+    positions = positions[data.subset.labels[positions] != NO_LABEL]
     right = 0
     for start in range(0, len(positions), data.batch_size):
         batch = positions[start : start + data.batch_size]
@@ -89,12 +96,13 @@ def of_whole_images(networks: OnlineTeachers, data: ViewBatches, positions: Inte
 
 
 def of_first_view(teach: Teach, networks: OnlineTeachers, data: ViewBatches) -> Accuracy:
-    """Return the accuracy on the first epoch's view, over its first batches: about 1,000 images at most.
+    """Return the accuracy on the first epoch's view, over its first batches: about 1,000 labelled
+    images at most.
 
     ``teach`` is asked about the views, ``networks``, the same ensemble, about the whole images.
     """
-    view, order = data.epoch(0)
-    asked = [batch for batch, before in zip(order, _before(order), strict=True) if before < ENOUGH]
+    view, order = data.epoch(0, 1)
+    asked = [batch for batch, before in zip(order, _before(order, data.subset.labels), strict=True) if before < ENOUGH]
     batches = [data.batch(view, positions) for positions in asked]
     chosen = [teach(batch).argmax(dim=1).cpu().numpy() for batch in batches]
     mixture = [
@@ -105,6 +113,7 @@ def of_first_view(teach: Teach, networks: OnlineTeachers, data: ViewBatches) -> 
     return Accuracy(larger, either, of_whole_images(networks, data, np.concatenate(asked)))
 
 
-def _before(order: list[Integers]) -> list[int]:
-    """Return how many images come before each batch."""
-    return list(accumulate((len(batch) for batch in order[:-1]), initial=0))
+def _before(order: list[Integers], labels: Integers) -> list[int]:
+    """Return how many labelled images come before each batch."""
+    labelled = (int((labels[batch] != NO_LABEL).sum()) for batch in order[:-1])
+    return list(accumulate(labelled, initial=0))
