@@ -12,8 +12,9 @@ from erkt.pipeline.experiments.runs import find_runs
 
 _NOTES = """\
 Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are those on the
-first views that the student learned from (`metrics/measure`), summed over classes; less sure scores have
-smaller logits, so both logits and probabilities are shown.
+first views that the student learned from (`metrics/measure`), over the ensemble's variance between classes,
+where a mixed image counts for both of its classes by its share. Scores that are less sure have smaller
+logits, and so less variance of every kind; the ratio does not follow that.
 """
 
 
