@@ -4,6 +4,7 @@ from erkt.data.images import open_parts
 from erkt.losses.supervised import Supervised
 from erkt.machine.device import choose
 from erkt.networks import logits, models
+from erkt.networks.head_only import HeadOnly
 from erkt.networks.inference import predict, validation
 from erkt.params.teacher import Teacher
 from erkt.params.views import ViewSettings
@@ -23,6 +24,8 @@ def main(job: Job) -> str:
     train, val = open_parts(paths.PREPARED, *paths.split_lists(job.seed, "train", "val"))
 
     model = models.build(settings.network, train.classes, train.side, seed, job.environment)
+    if settings.train == "head":
+        model = HeadOnly(model)
     epochs = fit(
         model,
         ViewBatches(
@@ -34,7 +37,7 @@ def main(job: Job) -> str:
         validate=validation(model, val, batch, device),
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
-        recompute=job.runtime.recompute,
+        recompute=job.runtime.recompute and settings.train == "all",  # a frozen backbone keeps no activations
     )
     line = job.write_curve(paths.curves(job.seed, job.teacher), epochs)
     digest = models.save_folder(model, paths.teacher(job.seed, job.teacher))

@@ -24,4 +24,7 @@ def run(options: Namespace) -> int:
     to_onnx(model, options.file)
     card, size = model.card, options.file.stat().st_size / 1e6
     print(f"{options.file}: {card.arch}, {len(card.classes)} classes, {card.side} px, {size:.1f} MB")
+    if card.licence is not None:
+        origin = f" ({card.origin})" if card.origin else ""
+        print(f"its initial weights: {card.source}{origin}, licence: {card.licence}")
     return 0

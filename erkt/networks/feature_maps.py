@@ -8,7 +8,7 @@ from erkt.networks.models import Classifier
 
 def maps(model: Classifier, images: Tensor) -> Tensor:
     """Return the last maps of activations (B, D, h, w) of float images (B, 3, H, W) in [0, 1]."""
-    activations: Tensor = model.network.forward_features((images - model.mean) / model.std)  # type: ignore[operator]
+    activations: Tensor = model.network.forward_features(model.seen(images))  # type: ignore[operator]
     return activations
 
 
@@ -16,8 +16,9 @@ def maps(model: Classifier, images: Tensor) -> Tensor:
 def has_maps(model: Classifier, images: Tensor) -> bool:
     """Return whether ``maps`` are maps, channels first: transformers have tokens, or channels last."""
     activations = maps(model, images)
-    channels = getattr(model.network, "num_features", activations.shape[1])
-    return activations.ndim == 4 and activations.shape[1] == channels
+    if not isinstance(activations, Tensor) or activations.ndim != 4:
+        return False
+    return activations.shape[1] == getattr(model.network, "num_features", activations.shape[1])
 
 
 def pooled(model: Classifier, activations: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
-"""Networks: built by timm, normalising their own input, kept as safetensors.
+"""Networks: built by timm, resizing and normalising their own input, kept as safetensors.
 
-A weights file is self-contained: its metadata name the architecture, the classes in order, the side of the
-images and the statistics that the network normalises with. No pickle anywhere.
+A weights file is self-contained: its metadata name the architecture with its options, the classes in order,
+the side of the images, how they are resized, the statistics that the network normalises with, and the licence
+of the weights that it started from. No pickle anywhere.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST, WEIGHTS
@@ -22,15 +24,25 @@ from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import read_json, write_json
 from erkt.files.locations import resolve
 from erkt.files.replace import replace_whole
+from erkt.networks import creation
 from erkt.params.network import Network
-from erkt.params.schema import nearest
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+NOT_STATED = "not stated"
+_RESAMPLING = "bilinear, antialiased where it shrinks"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a weights file says of itself; ``mean`` and ``std`` are those of the input in [0, 1]."""
+    """What a weights file says of itself; ``mean`` and ``std`` are those of the input in [0, 1].
+
+    ``side`` is that of the images, ``network_side`` that at which the network sees them (None: the same), and
+    ``resampling`` how they get there. ``options`` are those of ``timm.create_model``. ``source`` says where
+    the initial weights come from, ``licence`` under which one timm has them (None for random ones), and
+    ``origin`` the address of those who made them, where timm knows it. Weights that were written before the
+    last five existed have their defaults.
+    """
 
     arch: str
     classes: tuple[str, ...]
@@ -38,12 +50,17 @@ class Card:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     source: str
+    network_side: int | None = None
+    resampling: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    licence: str | None = NOT_STATED
+    origin: str | None = None
 
 
 class Classifier(nn.Module):
-    """A network that takes images in [0, 1] and normalises them itself.
+    """A network that takes images in [0, 1], resizes them to its own side if it has one, and normalises them.
 
-    So teachers and student may have different statistics and still share one view.
+    So teachers and student may have different sides and statistics and still share one view.
     ``forgets_activations`` says that the backward pass computes them again (``erkt.networks.recompute``).
     """
 
@@ -60,12 +77,27 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (B, C) of float images (B, 3, H, W) in [0, 1]."""
-        logits: Tensor = self.network((images - self.mean) / self.std)
+        logits: Tensor = self.network(self.seen(images))
         return logits
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Return what the network itself is given of float images (B, 3, H, W) in [0, 1].
+
+        Bilinear: every pixel is a mean of others and stays in [0, 1]. Views have sharp borders (erased boxes,
+        CutMix, the corners of a rotation), around which a bicubic filter makes values outside, so that it
+        would need clipping. Antialiased where it shrinks, since there pixels would be skipped.
+        """
+        side = self.card.network_side
+        if side is not None and side != images.shape[-1]:
+            shrinks = side < images.shape[-1]
+            images = F.interpolate(
+                images, size=(side, side), mode="bilinear", align_corners=False, antialias=shrinks
+            )
+        return (images - self.mean) / self.std
 
     @property
     def parameters_count(self) -> int:
-        """The number of trainable parameters, the classification head for these classes included."""
+        """The number of parameters, the classification head for these classes included."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -75,14 +107,15 @@ def build(
     """Return a network for ``classes`` with the initial weights that ``settings`` name.
 
     Whatever is random (all of it, or the head) comes from ``seed``; the caller's random state is untouched.
-    Raises ErktError for an unknown architecture, weights that are missing, or a file with another sha256.
+    Raises ErktError for an unknown architecture, a side or an option that it does not take, weights that are
+    missing, or a file with another sha256.
     """
-    options, source = _initial(settings, environment)
+    weights, source = _initial(settings, environment)
+    creation.check(settings, side, len(classes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _create(settings, len(classes), options)
-        _check_side(network, settings.arch, side)
-    return Classifier(network, _card(network, settings.arch, classes, side, source))
+        network = creation.create(settings, len(classes), weights).eval()
+    return Classifier(network, _card(network, settings, classes, side, source))
 
 
 def put_on(network: AnyModule, device: torch.device | str) -> AnyModule:
@@ -118,16 +151,17 @@ def load(path: Path, classes: tuple[str, ...] | None) -> Classifier:
         ) from None
     if "card" not in metadata:
         raise ErktError(f"{path}: these weights carry no card; they were not written by this pipeline")
-    fields: dict[str, Any] = json.loads(metadata["card"])
-    fields |= {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-    card = Card(**fields)
+    card = _read_card(path, metadata["card"])
     if classes is not None and card.classes != classes:
         raise ErktError(f"{path}: this network knows other classes than the images have; rerun the stage")
-    network = timm.create_model(card.arch, pretrained=False, num_classes=len(card.classes))
     try:
+        network = timm.create_model(
+            card.arch, pretrained=False, num_classes=len(card.classes), **card.options
+        )
         network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ErktError(f"{path}: does not fit timm's {card.arch}: {_first_line(error)}") from None
+    except (RuntimeError, TypeError) as error:
+        reason = creation.first_line(error)
+        raise ErktError(f"{path}: does not fit {card.arch} of timm {timm.__version__}: {reason}") from None
     return Classifier(network, card).eval()
 
 
@@ -148,6 +182,16 @@ def load_folder(folder: Path, classes: tuple[str, ...] | None) -> Classifier:
     if not path.is_file() or sha256_file(path) != read_json(folder / MANIFEST).get("sha256"):
         raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun the stage")
     return load(path, classes)
+
+
+def _read_card(path: Path, text: str) -> Card:
+    values: dict[str, Any] = json.loads(text)
+    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    unknown = values.keys() - {one.name for one in fields(Card)}
+    if unknown or values.get("resampling") not in (None, _RESAMPLING):
+        what = ", ".join(sorted(unknown)) or f"resampling {values['resampling']}"
+        raise ErktError(f"{path}: written by a later version, which has {what}; update this one")
+    return Card(**values)
 
 
 def _initial(settings: Network, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -172,50 +216,20 @@ def _initial(settings: Network, environment: Mapping[str, str]) -> tuple[dict[st
     return overlay, f"file {path.name} {digest}"
 
 
-def _create(settings: Network, classes: int, options: dict[str, Any]) -> nn.Module:
-    known = timm.list_models()
-    if settings.arch.partition(".")[0] not in known:
-        raise ErktError(f"timm has no architecture '{settings.arch}'{nearest(settings.arch, known)[:80]}")
-    rates = {"drop_rate": settings.drop_rate, "drop_path_rate": settings.drop_path_rate}
-    try:
-        return _with_rates(settings.arch, {"num_classes": classes, **options}, rates)
-    except TypeError as error:
-        raise ErktError(
-            f"{settings.arch}: does not take {', '.join(rates)} ({error}); set them to 0"
-        ) from None
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = _first_line(error)
-        raise ErktError(f"{settings.arch}: its initial weights cannot be loaded: {reason}") from None
-
-
-def _with_rates(arch: str, options: dict[str, Any], rates: dict[str, float]) -> nn.Module:
-    """Return timm's network with ``rates``; one that is 0 is left out where the network does not know it.
-
-    It is not left out elsewhere: some architectures have another default than 0.
-    """
-    try:
-        network: nn.Module = timm.create_model(arch, **(options | rates))
-    except TypeError as error:
-        refused = [name for name, rate in rates.items() if rate == 0 and f"'{name}'" in str(error)]
-        if not refused:
-            raise
-        return _with_rates(arch, options, {name: rates[name] for name in rates if name not in refused})
-    return network
-
-
-@torch.no_grad()
-def _check_side(network: nn.Module, arch: str, side: int) -> None:
-    """Raise ErktError if the network does not take images of ``side``, as those with a fixed input size."""
-    try:
-        network.eval()(torch.zeros(1, 3, side, side))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise ErktError(f"{arch}: does not take images of {side} pixels: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _card(network: nn.Module, arch: str, classes: tuple[str, ...], side: int, source: str) -> Card:
+def _card(network: nn.Module, settings: Network, classes: tuple[str, ...], side: int, source: str) -> Card:
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
-    return Card(arch, classes, side, tuple(config["mean"]), tuple(config["std"]), source)
+    # A file may be of any origin: what timm knows of its own weights is not known of it.
+    known = config if settings.weights.source == "hub" else {}
+    return Card(
+        settings.arch,
+        classes,
+        side,
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        source,
+        network_side=settings.side,
+        resampling=None if settings.side is None else _RESAMPLING,
+        options=settings.options,
+        licence=None if settings.weights.source == "none" else known.get("license") or NOT_STATED,
+        origin=known.get("origin_url"),
+    )

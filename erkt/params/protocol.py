@@ -76,6 +76,11 @@ class Protocol:
 
     def _check_resizing(self) -> None:
         first, side = self.distill.resizing.first_side, self.prepare.side
+        if first is not None and self.student.side is not None:
+            raise ErktError(
+                "distill.resizing: small images cost no less where student.side brings all to one side; "
+                "set first_side: null and full_after: 0.0, or student.side: null"
+            )
         if first is not None and first > side:
             raise ErktError(f"distill.resizing.first_side: {first} pixels, but images have {side}")
 

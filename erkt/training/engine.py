@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from erkt.errors import ErktError
@@ -99,7 +99,7 @@ def fit(
         forget_activations(model)
     put_on(model, data.device)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        _trained(model), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     average = average_of(model, averaging)
     place, kept = _Place(), checkpoints.restore()
@@ -139,13 +139,17 @@ def fit(
         yield row
 
 
+def _trained(model: Classifier) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
 def _capture(
     model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None, place: _Place
 ) -> Checkpoint:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
         tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for number, parameter in enumerate(model.parameters()):
+    for number, parameter in enumerate(_trained(model)):
         for name, tensor in optimizer.state[parameter].items():
             tensors[f"optimizer.{number}.{name}"] = tensor
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
@@ -167,7 +171,7 @@ def _restore(
     model.load_state_dict(by_owner["model"])
     if average is not None:
         average.load_state_dict(by_owner["average"])
-    parameters = list(model.parameters())
+    parameters = _trained(model)
     for name, tensor in by_owner["optimizer"].items():
         number, moment = name.split(".")
         parameter = parameters[int(number)]

@@ -443,12 +443,12 @@ def test_the_size_of_a_network_is_that_of_its_real_tensors_and_of_adamw() -> Non
     moments = [moment for entry in optimizer.state.values() for moment in entry.values() if moment.dim()]
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())
     expected = weights, weights + sum(moment.nbytes for moment in moments)
-    assert disk_space.network_bytes("test_efficientnet", 45) == expected
+    assert disk_space.network_bytes(protocol().teachers["two"].network, 45) == expected
 
 
 def test_the_need_of_a_preset_is_its_closed_form(repository: Path, monkeypatch: Patch) -> None:
     sizes = {"file": 4_000, "checkpoint": 12_000}
-    monkeypatch.setattr(disk_space, "network_bytes", lambda arch, classes: tuple(sizes.values()))
+    monkeypatch.setattr(disk_space, "network_bytes", lambda network, classes: tuple(sizes.values()))
     nwpu = check(read_params(ROOT / "presets/nwpu45-tr10.yaml"), "nwpu")
     need = disk_space.needed(nwpu)
     # 3 seeds, 3 teachers, 6 blocks of 100 views; 10 % of the images train, none of them are set aside.

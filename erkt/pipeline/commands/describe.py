@@ -4,10 +4,11 @@ The paper's numbers stand beside them; results/<preset>/ keeps both tables.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from erkt.evaluation.inference_cost import CLASSES, COUNTED_SIDE
-from erkt.networks.macs import count
+from erkt.networks.macs import count_in
 from erkt.pipeline.experiments.definition import find_preset
 from erkt.pipeline.experiments.page import write_page
 
@@ -65,21 +66,23 @@ def operations(params: dict[str, Any]) -> list[dict[str, object]]:
 
 def networks(params: dict[str, Any]) -> list[dict[str, object]]:
     """Return one row a teacher, one for their ensemble and one for the student."""
-    archs = {name: teacher["network"]["arch"] for name, teacher in params["teachers"].items()}
-    costs = {name: count(arch, CLASSES, COUNTED_SIDE) for name, arch in archs.items()}
-    rows = [_network(name, arch, *costs[name]) for name, arch in archs.items()]
-    rows.append(_network("ensemble", "", None, sum(parameters for _, parameters in costs.values())))
-    arch = params["student"]["arch"]
-    return [*rows, _network("student", arch, *count(arch, CLASSES, COUNTED_SIDE))]
+    teachers = {name: teacher["network"] for name, teacher in params["teachers"].items()}
+    costs = {name: count_in(network, CLASSES, COUNTED_SIDE) for name, network in teachers.items()}
+    rows = [_network(name, network, *costs[name]) for name, network in teachers.items()]
+    together = sum(parameters for _, parameters in costs.values())
+    rows.append(_network("ensemble", {"arch": "", "side": None}, None, together))
+    student = params["student"]
+    return [*rows, _network("student", student, *count_in(student, CLASSES, COUNTED_SIDE))]
 
 
-def _network(role: str, arch: str, macs: int | None, parameters: int) -> dict[str, object]:
+def _network(role: str, network: Mapping[str, Any], macs: int | None, parameters: int) -> dict[str, object]:
+    arch, own_side = network["arch"], f" at {network['side']} px" if network["side"] else ""
     accuracy, size = NETWORKS.get(arch.partition(".")[0], (None, None))
     return {
         "role": role,
         "architecture": arch,
         "parameters (M)": f"{parameters / 1e6:.1f}",
-        f"GMAC at {COUNTED_SIDE} px": None if macs is None else f"{macs / 1e9:.2f}",
+        f"GMAC at {COUNTED_SIDE} px": None if macs is None else f"{macs / 1e9:.2f}{own_side}",
         "paper: ImageNet accuracy (%)": accuracy,
         "paper: parameters (M)": size,
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from erkt.errors import ErktError
+from erkt.params.network import Network
+from erkt.params.schema import build
 from erkt.pipeline.params_file import read_params
 from erkt.pipeline.paths import PARAMS
 
@@ -22,7 +24,7 @@ def run(options: Namespace) -> int:
     for file in options.files:
         try:
             params = read_params(file)
-            _check_architectures(params, file)
+            _check_networks(params, file)
         except ErktError as error:
             print(f"error: {error}", file=sys.stderr)
             wrong = 1
@@ -34,9 +36,14 @@ def run(options: Namespace) -> int:
     return wrong
 
 
-def _check_architectures(params: dict[str, Any], file: Path) -> None:
-    """Raise ErktError for a network that timm does not have; stages find that out one by one, hours apart."""
+def _check_networks(params: dict[str, Any], file: Path) -> None:
+    """Raise ErktError for a network that timm does not have, or that does not take the images or an option.
+
+    Stages find that out one by one, hours apart.
+    """
     import timm  # seconds, which only this check needs
+
+    from erkt.networks.creation import check
 
     networks = {
         f"teachers.{name}.network": teacher["network"] for name, teacher in params["teachers"].items()
@@ -47,3 +54,7 @@ def _check_architectures(params: dict[str, Any], file: Path) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ErktError(f"{file}: {place}.arch: timm has no architecture '{name}'{hint}")
+        try:
+            check(build(Network, network, place), params["prepare"]["side"])
+        except ErktError as error:
+            raise ErktError(f"{file}: {place}: {error}") from None

@@ -75,6 +75,12 @@ def _shown(row: Mapping[str, Any]) -> dict[str, object]:
 
 def _architectures(params: dict[str, Any]) -> dict[str, list[str]]:
     """Return the architectures that run one after the other for each row of the table."""
+    blocks = {
+        f"teachers.{name}.network": settings["network"] for name, settings in params["teachers"].items()
+    }
+    for place, network in {**blocks, "student": params["student"]}.items():
+        if network["side"] is not None or network["options"]:
+            raise ErktError(f"{place}: the table takes networks at prepare.side alone, without options")
     teachers = [settings["network"]["arch"].partition(".")[0] for settings in params["teachers"].values()]
     others = [name for name in PAPER if name not in ("ensemble", "student")]
     single = {name: [name] for name in dict.fromkeys([*others, *teachers])}

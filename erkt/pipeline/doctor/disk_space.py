@@ -13,6 +13,7 @@ from erkt.data.benchmarks import BENCHMARKS
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST, WEIGHTS
 from erkt.files.json_file import read_json
+from erkt.params.network import Network
 from erkt.params.protocol import Protocol
 from erkt.pipeline import paths
 from erkt.pipeline.doctor.cache_and_lock import existing, look_at_cache
@@ -51,8 +52,8 @@ def needed(protocol: Protocol) -> Need | None:
     split = protocol.split
     shown = split.train_percent * (1 - split.val_percent / 100) + split.unlabelled_percent
     logits = round(protocol.cache.views_per_block * (images * shown / 100 + more) * classes * _FLOAT16)
-    student = network_bytes(protocol.student.arch, classes)
-    teachers = {name: network_bytes(one.network.arch, classes) for name, one in protocol.teachers.items()}
+    student = network_bytes(protocol.student, classes)
+    teachers = {name: network_bytes(one.network, classes) for name, one in protocol.teachers.items()}
     for seed in protocol.seeds:
         stays.append(("networks", paths.student(seed) / WEIGHTS, student[0]))
         for name, (weights, _) in teachers.items():
@@ -71,13 +72,13 @@ def needed(protocol: Protocol) -> Need | None:
     return Need(kinds, to_make, 2 * largest)  # while one replaces another
 
 
-def network_bytes(arch: str, classes: int) -> tuple[int, int]:
-    """Return what timm's ``arch`` takes as a file, and as a checkpoint: AdamW has two moments a parameter."""
+def network_bytes(network: Network, classes: int) -> tuple[int, int]:
+    """Return what ``network`` takes as a file, and as a checkpoint: AdamW has two moments a parameter."""
     import timm
     import torch
 
     with torch.device("meta"):  # the tensors of a large network take seconds to make
-        model = timm.create_model(arch, pretrained=False, num_classes=classes)
+        model = timm.create_model(network.arch, pretrained=False, num_classes=classes, **network.options)
     parameters = sum(tensor.nbytes for tensor in model.parameters())
     weights = parameters + sum(tensor.nbytes for tensor in model.buffers())
     return weights, weights + 2 * parameters

@@ -94,8 +94,9 @@ def student_step(protocol: Protocol) -> Iterator[Finding]:
     from erkt.networks.models import put_on
     from erkt.views.threads import one_thread
 
-    where, side = choose(protocol.runtime).type, min(protocol.prepare.side, _MEASURED_SIDE)
-    network = timm.create_model(protocol.student.arch.partition(".")[0], num_classes=10).train()
+    where, own = choose(protocol.runtime).type, protocol.student
+    side = own.side or min(protocol.prepare.side, _MEASURED_SIDE)
+    network = timm.create_model(own.arch.partition(".")[0], num_classes=10, **own.options).train()
     put_on(network, where)
     images = torch.rand(_IMAGES, 3, side, side, device=where).contiguous(memory_format=torch.channels_last)
 

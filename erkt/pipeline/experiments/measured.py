@@ -131,12 +131,12 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     from erkt.training.resizing import side_at
 
     side, (epochs, views) = params["prepare"]["side"], passes(params)
-    teachers = sum(macs.count(params["teachers"][name]["network"]["arch"], classes, side)[0] for name in used)
+    teachers = sum(macs.count_in(params["teachers"][name]["network"], classes, side)[0] for name in used)
     resizing = build(Resizing, params["distill"]["resizing"], "distill.resizing")
     points = [
         side_at(resizing, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)
     ]
-    own = sum(macs.count(params["student"]["arch"], classes, each)[0] for each in points) / _POINTS
+    own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
     return round(_FORWARD_AND_BACKWARD * own + views * teachers)
 
 
