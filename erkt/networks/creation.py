@@ -126,7 +126,8 @@ def _refused(settings: Network, error: Exception) -> str:
 
 def _mending(settings: Network, network: nn.Module, side: int, classes: int) -> Iterator[str]:
     """Yield changes of ``settings``, in words, with which ``network`` would work, each tried."""
-    native = int(network.pretrained_cfg["input_size"][-1])  # type: ignore[index]  # timm's, on each network
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
+    native = settings.options.get("img_size", config["input_size"][-1])
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", (_STRIDE,))[0]
     whole = max(1, side // patch) * patch
     sized, words = settings.options | {"img_size": whole}, f"options.img_size: {whole}"

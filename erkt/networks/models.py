@@ -220,6 +220,7 @@ def _card(network: nn.Module, settings: Network, classes: tuple[str, ...], side:
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
     # A file may be of any origin: what timm knows of its own weights is not known of it.
     known = config if settings.weights.source == "hub" else {}
+    licence = known.get("license") or "unknown"  # timm has either word, or none
     return Card(
         settings.arch,
         classes,
@@ -230,6 +231,10 @@ def _card(network: nn.Module, settings: Network, classes: tuple[str, ...], side:
         network_side=settings.side,
         resampling=None if settings.side is None else _RESAMPLING,
         options=settings.options,
-        licence=None if settings.weights.source == "none" else known.get("license") or NOT_STATED,
+        licence=None
+        if settings.weights.source == "none"
+        else NOT_STATED
+        if licence == "unknown"
+        else licence,
         origin=known.get("origin_url"),
     )
