@@ -5,12 +5,12 @@ Statistical Perspective", NeurIPS 2022, arXiv 2012.02909.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erkt.views.batches import ViewBatches
+from erkt.views.pairs import batches
 
 SUBSET = 64
 """Images whose probabilities have one mean."""
@@ -46,5 +46,5 @@ def random_subsets(data: ViewBatches, views: Sequence[int]) -> list[list[NDArray
     They are the batches that epochs of 64 images a batch would have, whatever batch size ``data`` has; a last
     batch, which may be larger, is cut.
     """
-    orders = (replace(data, batch_size=SUBSET).epoch(view)[1] for view in views)
+    orders = (batches(data.view(view).partners, data.seed, view, SUBSET) for view in views)
     return [[batch[:SUBSET] for batch in order if len(batch) >= SUBSET] for order in orders]

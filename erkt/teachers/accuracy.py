@@ -102,7 +102,11 @@ def of_first_view(teach: Teach, networks: OnlineTeachers, data: ViewBatches) -> 
     ``teach`` is asked about the views, ``networks``, the same ensemble, about the whole images.
     """
     view, order = data.epoch(0, 1)
-    asked = [batch for batch, before in zip(order, _before(order, data.subset.labels), strict=True) if before < ENOUGH]
+    asked = [
+        batch
+        for batch, before in zip(order, _before(order, data.subset.labels), strict=True)
+        if before < ENOUGH
+    ]
     batches = [data.batch(view, positions) for positions in asked]
     chosen = [teach(batch).argmax(dim=1).cpu().numpy() for batch in batches]
     mixture = [

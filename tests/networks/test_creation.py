@@ -1,15 +1,20 @@
 """What timm does not make, or what does not take the images: one line, with a change that does work."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+import yaml
+from closure import ROOT
 
 from erkt.errors import ErktError
-from erkt.networks import models
+from erkt.networks import macs, models
 from erkt.networks.creation import check
 from erkt.params.network import Network, Weights
+from erkt.params.schema import build
+from erkt.params.teacher import Teacher
 
 RANDOM, HUB = (Weights(source, None, None, None) for source in ("none", "hub"))
 
@@ -127,3 +132,24 @@ def test_a_wrong_side_is_refused_before_weights_are_asked_for(monkeypatch: pytes
     settings = network("vit_tiny_patch16_224.augreg_in21k", weights=HUB)
     with pytest.raises(ErktError, match="does not take images of 64 pixels"):
         models.build(settings, ("a", "b"), 64, 0, {})
+
+
+CHOICES = (ROOT / "docs/choices.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([\w.]+)` \| (null|\d+) \| `(\{.*\})` \| ([\d.]+) \|$", CHOICES, flags=re.MULTILINE)
+
+
+def test_the_documented_teachers_take_images_of_256_pixels() -> None:
+    (block,) = re.findall(r"^    teachers:\n(?:^ {6,}.*\n)+", CHOICES, flags=re.MULTILINE)
+    for name, values in yaml.safe_load(block)["teachers"].items():
+        teacher = build(Teacher, values, name)
+        assert teacher.train == "head"
+        check(teacher.network, 256)
+
+
+@pytest.mark.parametrize(("arch", "side", "options", "giga"), ROWS)
+def test_the_documented_options_work_and_cost_what_is_written(
+    arch: str, side: str, options: str, giga: str
+) -> None:
+    block = {"arch": arch, "side": yaml.safe_load(side), "options": yaml.safe_load(options)}
+    check(network(arch, side=block["side"], options=block["options"]), 256)
+    assert f"{macs.count_in(block, 45, 256)[0] / 1e9:.1f}" == giga

@@ -5,6 +5,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from erkt.errors import ErktError
 from erkt.evaluation.inference_cost import measure
 from erkt.networks import macs
 
@@ -53,3 +54,17 @@ def test_an_ensemble_costs_what_its_networks_cost_together() -> None:
     assert rows["student"]["ratio"] == 1
     for row in rows.values():
         assert 0 < row["fastest"] <= row["milliseconds"] <= row["slowest"]
+
+
+def test_a_network_with_a_side_of_its_own_costs_what_it_sees() -> None:
+    own = {"arch": "test_resnet", "side": 64, "options": {}}
+    assert macs.count_in(own, 5, 32) == macs.count("test_resnet", 5, 64)
+    assert macs.count_in(own | {"side": None}, 5, 32) == macs.count("test_resnet", 5, 32)
+    clip = {"arch": "vit_base_patch16_clip_224", "side": None, "options": {"img_size": 256}}
+    with pytest.raises(ErktError, match=r"^vit_base_patch16_clip_224: Input height \(256\) doesn't match"):
+        macs.count_in(clip | {"options": {}}, 5, 256)
+    # A vision transformer by hand: patches, then in each of 12 blocks four products with the width squared,
+    # eight in the perceptron, and two of tokens with tokens.
+    tokens, width = 16 * 16 + 1, 768
+    blocks = 12 * (12 * tokens * width**2 + 2 * tokens**2 * width)
+    assert macs.count_in(clip, 5, 256)[0] == 256 * width * 3 * 16**2 + blocks + 5 * width

@@ -167,6 +167,9 @@ def test_torch_and_torchvision_have_to_be_released_together(monkeypatch: Patch) 
 def test_networks_that_cannot_be_made_are_problems(monkeypatch: Patch) -> None:
     unknown = protocol(student={"arch": "resnet5000"})
     assert "timm has no architecture 'resnet5000'" in only(packages.networks(unknown), "problem")
+    unfit = only(packages.networks(protocol(student={"arch": "vit_tiny_patch16_224"})), "problem")
+    assert "student: vit_tiny_patch16_224: does not take images of 32 pixels" in unfit
+    assert unfit.endswith("set options.img_size: 32, or set side: 224")
     monkeypatch.setitem(sys.modules, "timm", None)
     assert "do not load" in only(packages.networks(protocol()), "problem")
 
@@ -444,6 +447,9 @@ def test_the_size_of_a_network_is_that_of_its_real_tensors_and_of_adamw() -> Non
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())
     expected = weights, weights + sum(moment.nbytes for moment in moments)
     assert disk_space.network_bytes(protocol().teachers["two"].network, 45) == expected
+    own = protocol(student={"arch": "test_vit", "side": 64, "options": {"img_size": 64}}).student
+    model = timm.create_model("test_vit", num_classes=45, img_size=64)
+    assert disk_space.network_bytes(own, 45)[0] == sum(one.nbytes for one in model.state_dict().values())
 
 
 def test_the_need_of_a_preset_is_its_closed_form(repository: Path, monkeypatch: Patch) -> None:
