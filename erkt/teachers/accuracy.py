@@ -96,10 +96,10 @@ def of_whole_images(networks: OnlineTeachers, data: ViewBatches, positions: Inte
 
 
 def of_first_view(teach: Teach, networks: OnlineTeachers, data: ViewBatches) -> Accuracy:
-    """Return the accuracy on the first epoch's view, over its first batches: about 1,000 labelled
-    images at most.
+    """Return the accuracy on the first epoch's view, over its first batches.
 
-    ``teach`` is asked about the views, ``networks``, the same ensemble, about the whole images.
+    That is about 1,000 labelled images at most. ``teach`` is asked about the views, ``networks``, the same
+    ensemble, about the whole images.
     """
     view, order = data.epoch(0, 1)
     asked = [
