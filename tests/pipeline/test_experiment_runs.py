@@ -48,6 +48,11 @@ SEARCH = RATIO | {
     "paper": {},
 }
 
+LATE = HALF | {
+    "compares": "networks",
+    "rows": {"all": {"label": "R = 1.5", "set": {"distill.loss_ratio": 1.5}}},
+}
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -96,6 +101,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     write(clone.folder / "experiments/weights.yaml", HALF | {"compares": "weights"})
     write(clone.folder / "experiments/search.yaml", SEARCH)
     write(clone.folder / "experiments/mixes.yaml", HALF | {"compares": "ensembles", "part": "validation"})
+    write(clone.folder / "experiments/late.yaml", LATE)
     clone.commit("experiments")
     return Ran(clone, clone.python("-m", "erkt", "experiment", "ratio"))
 
@@ -180,6 +186,21 @@ def test_claims_that_nothing_has_measured_are_said_to_be_open(ran: Ran, erkt: Co
     status, out, _ = erkt("claims", "--preset", "tiny")
     assert (status, out) == (0, f"{ran.page('claims')}\nresults/tiny/claims.md\n")
     assert out.count("not run: ") == 10
+
+
+def test_a_run_that_was_not_evaluated_again_is_left_out_and_named(ran: Ran, erkt: Command) -> None:
+    """A part of the pipeline run beside a commit that holds a whole run: its record lists every cell."""
+    for path in ("dvc.lock", "params.yaml"):
+        text = ran.show("ratio-tiny-half", path)
+        (ran.clone.folder / path).write_text(text, encoding="utf-8")
+    ran.clone.commit("a whole run")
+    words = ["exp", "run", "--temp", "--name", "late-tiny-all-part", "--set-param", "distill.loss_ratio=1.5"]
+    done = ran.clone.python("-m", "dvc", *words, "distill@0")
+    assert done.returncode == 0, done.stderr
+    status, out, _ = erkt("tables", "late")
+    assert status == 1
+    (line,) = [line for line in out.splitlines() if line.startswith("left out: late-tiny-all-part: ")]
+    assert "evaluate@0 read another data/students/0 than distill@0 made" in line
 
 
 def test_runs_of_other_code_are_left_out_and_named(ran: Ran, erkt: Command) -> None:

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, cells_up_to, look_up
 from erkt.pipeline.experiments.definition import NEUTRAL, Experiment
 from erkt.pipeline.git import git
-from erkt.pipeline.lock import code_md5
+from erkt.pipeline.lock import code_md5, folder_md5
 
 CODE = ("erkt", "stages")
 """Folders whose files are code; other dependencies are data."""
@@ -64,7 +64,8 @@ class Run:
             if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
                 return [f"other params: {', '.join(other)}"]
             cells = cells_up_to(params, last_stage)
-            return [fault for cell in cells for fault in _faults(self.lock, cell, params)]
+            faults = [fault for cell in cells for fault in _faults(self.lock, cell, params)]
+            return faults or list(breaks(self.lock, cells))
         except ErktError as error:  # it is no experiment of this pipeline
             return [str(error)]
 
@@ -108,6 +109,28 @@ def finished_rows(experiment: Experiment, preset: str, runs: Iterable[Run], *, q
     wanted = {row: experiment.params(preset, row, quick=quick) for row in experiment.rows}
     found = {row: finished(runs, params, experiment.last_stage) for row, params in wanted.items()}
     return {row: run for row, run in found.items() if run is not None}
+
+
+def breaks(lock: Mapping[str, Any], cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield in words where one of ``cells`` read something else than another of them made, or read.
+
+    It ran before that was made anew, as when only a part of the pipeline runs again. ``lock`` is what DVC
+    recorded of each cell. What a folder held that several cells fill is known if each makes single files
+    there; else all that read the folder have to agree.
+    """
+    outs = {out["path"]: (out["md5"], cell) for cell in cells for out in lock[cell.name]["outs"]}
+    known = {path: (md5, f"{cell.name} made") for path, (md5, cell) in outs.items()}
+    read = [(cell, dep["path"], dep["md5"]) for cell in cells for dep in lock[cell.name]["deps"]]
+    for path in {path for _, path, _ in read}:
+        inside = {out.removeprefix(f"{path}/"): outs[out] for out in outs if out.startswith(f"{path}/")}
+        if inside and not any(md5.endswith(".dir") for md5, _ in inside.values()):
+            makers = {cell.stage for _, cell in inside.values()}
+            content = folder_md5({name: md5 for name, (md5, _) in inside.items()})
+            known[path] = (content, f"{' and '.join(sorted(makers))} made")
+    for cell, path, md5 in read:
+        expected, whose = known.setdefault(path, (md5, f"{cell.name} read"))
+        if md5 != expected:
+            yield f"{cell.name} read another {path} than {whose}"
 
 
 def _without_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
