@@ -6,18 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from erkt.errors import ErktError
+from erkt.evaluation.paired import Bools, Scores
 from erkt.pipeline.git import git
 
 
 @dataclass(frozen=True)
 class Finished:
-    """OA in percent of students and ensembles by seed, and the keys of the test images by seed."""
+    """OA in percent by seed, of students and ensembles.
+
+    ``hits`` says by seed whether the student is right on each of the test ``images`` (their keys).
+    """
 
     name: str
     students: dict[int, float]
     ensembles: dict[int, float]
+    hits: dict[int, Bools]
     images: dict[int, tuple[str, ...]]
+
+    def scores(self) -> Scores:
+        """Return the student's OA, to be compared."""
+        return Scores(self.name, self.students, self.hits, self.images)
 
 
 def read_run(place: str, name: str, metrics: str) -> Finished:
@@ -26,20 +37,25 @@ def read_run(place: str, name: str, metrics: str) -> Finished:
     Raises ErktError naming the file if there is none, or it holds something else than evaluate wrote.
     """
     seeds, read = _folder(Path(place)) if Path(place).is_dir() else _revision(place, metrics)
-    students, ensembles, images = {}, {}, {}
+    students, ensembles, hits, images = {}, {}, {}, {}
     for seed in seeds:
         report, predictions = read(f"evaluate/{seed}.json"), read(f"predictions/{seed}.csv")
         try:
             number, rows = int(seed), {row["network"]: row for row in json.loads(report)}
             students[number], ensembles[number] = (float(rows[who]["oa"]) for who in ("student", "ensemble"))
-            images[number] = tuple(row["key"] for row in csv.DictReader(predictions.splitlines()))
         except (ValueError, KeyError, TypeError) as error:
             raise ErktError(
                 f"{place}: evaluate/{seed}.json is not what evaluate writes ({error!r})"
             ) from None
+        try:
+            table = list(csv.DictReader(predictions.splitlines()))
+            images[number] = tuple(row["key"] for row in table)
+            hits[number] = np.array([row["student"] == row["actual"] for row in table], dtype=bool)
+        except KeyError as error:
+            raise ErktError(f"{place}: predictions/{seed}.csv has no column {error}") from None
     if not students:
         raise ErktError(f"{place}: no evaluate/<seed>.json there; give a metrics folder or a revision")
-    return Finished(name, students, ensembles, images)
+    return Finished(name, students, ensembles, hits, images)
 
 
 def _folder(root: Path) -> tuple[list[str], Callable[[str], str]]:

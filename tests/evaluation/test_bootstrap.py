@@ -27,6 +27,16 @@ def test_one_seed_is_scipys_paired_bootstrap() -> None:
     assert ours == pytest.approx((theirs.low, theirs.high), abs=1.01 * one_image)
 
 
+@pytest.mark.parametrize("level", [95.0, 98.75])
+def test_one_seed_with_images_gained_alone_has_the_quantiles_of_the_binomial(level: float) -> None:
+    one, other = np.arange(1000) < 840, np.arange(1000) < 800
+    expected = stats.binom.ppf([0.5 - level / 200, 0.5 + level / 200], 1000, 0.04) / 10
+    found = bootstrap({0: one}, {0: other}, np.random.default_rng(3), level)
+    assert found == pytest.approx(tuple(expected), abs=0.11)
+    turned = bootstrap({0: other}, {0: one}, np.random.default_rng(3), level)
+    assert turned == pytest.approx(tuple(-expected[::-1]), abs=0.11)
+
+
 def test_many_seeds_alike_reach_the_normal_limit() -> None:
     """Two stages of drawing: the variance over seeds, and within each seed that of its images."""
     one = {seed: hits(seed, 500, 0.9) for seed in range(60)}

@@ -8,12 +8,11 @@ from scipy import stats
 
 from erkt.errors import ErktError
 from erkt.pipeline.experiments.comparison import (
-    compare_students,
+    differences,
     list_networks,
+    list_students,
     list_weights,
-    verdict,
     with_deviation,
-    with_interval,
 )
 from erkt.pipeline.experiments.measured import Student
 
@@ -29,6 +28,7 @@ def student(shares: dict[int, float], **changes: Any) -> Student:
         "oa": oa,
         "ensemble": dict.fromkeys(shares, 99.0),
         "hits": hits,
+        "ensemble_hits": dict.fromkeys(shares, np.ones(400, dtype=bool)),
         "images": dict.fromkeys(shares, IMAGES),
         "data": "content",
         "student_passes": 10,
@@ -45,30 +45,34 @@ BETTER = student({0: 0.85, 1: 0.8625, 2: 0.8375})
 
 
 def test_a_row_holds_mean_deviation_and_the_paired_difference_with_students_interval() -> None:
-    _, row = compare_students({"first": FIRST, "better": BETTER}, "first", {"better": "97.2"})
-    differences = [BETTER.oa[seed] - FIRST.oa[seed] for seed in range(3)]
-    low, high = stats.t.interval(0.95, 2, np.mean(differences), stats.sem(differences))
+    rows = {"first": FIRST, "better": BETTER}
+    _, row = list_students(rows, differences(rows, "first"), {"better": "97.2"})
+    each = [BETTER.oa[seed] - FIRST.oa[seed] for seed in range(3)]
+    low, high = stats.t.interval(0.95, 2, np.mean(each), stats.sem(each))
     assert (row["oa"], row["std"]) == pytest.approx((85.0, np.std(list(BETTER.oa.values()), ddof=1)))
-    assert (row["difference"], row["low"], row["high"]) == pytest.approx((np.mean(differences), low, high))
+    found = [row[name] for name in ("difference", "student_low", "student_high")]
+    assert found == pytest.approx([np.mean(each), low, high])
+    assert (row["low"], row["high"]) == (min(low, row["bootstrap_low"]), max(high, row["bootstrap_high"]))
     assert row["bootstrap_low"] < row["difference"] < row["bootstrap_high"]
     assert (row["verdict"], row["paper"], row["runs"]) == ("higher", "97.2", 3)
     assert row["oa_by_seed"] == "0:85.0000 1:86.2500 2:83.7500"
 
 
 def test_the_reference_is_compared_with_nothing_nor_is_a_row_whose_reference_has_not_run() -> None:
-    for rows in (
-        compare_students({"first": FIRST}, "first", {}),
-        compare_students({"better": BETTER}, "first", {}),
-    ):
-        assert rows[0]["difference"] is rows[0]["verdict"] is None
-        assert with_interval(rows[0]) == ""
+    for rows in ({"first": FIRST}, {"better": BETTER}):
+        assert differences(rows, "first") == {}
+        (row,) = list_students(rows, {}, {})
+        assert row["difference"] is row["verdict"] is None
 
 
 def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
     one, other = student({0: 0.8}), student({0: 0.9})
-    row = compare_students({"first": one, "other": other}, "first", {})[1]
-    assert (row["std"], row["low"], row["verdict"]) == (None, None, "one seed, no verdict")
-    assert with_interval(row).endswith("(test images alone)")
+    rows = {"first": one, "other": other}
+    found = differences(rows, "first")
+    row = list_students(rows, found, {})[1]
+    assert (row["std"], row["student_low"], row["verdict"]) == (None, None, "one seed, no verdict")
+    assert row["low"] == row["bootstrap_low"]
+    assert found["other"].shown().endswith("(test images alone)")
     assert with_deviation(row) == "90.00"
 
 
@@ -82,22 +86,7 @@ def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
 def test_other_images_are_not_compared(changes: dict[str, Any], message: str) -> None:
     other = student({0: 0.8, 1: 0.81, 2: 0.79}, run="other", **changes)
     with pytest.raises(ErktError, match=message):
-        compare_students({"first": FIRST, "other": other}, "first", {})
-
-
-@pytest.mark.parametrize(
-    ("bounds", "word"),
-    [
-        ((0.1, 2, 0.2, 1), "higher"),
-        ((-2, -0.1, -1, -0.2), "lower"),
-        ((-0.1, 2, 0.2, 1), "no difference shown"),
-        ((0.1, 2, -0.2, 1), "no difference shown"),
-        ((-2, -0.1, -1, 0.2), "no difference shown"),
-        ((0.0, 2, 0.1, 1), "no difference shown"),
-    ],
-)
-def test_a_verdict_needs_both_intervals_to_leave_out_0(bounds: tuple[float, ...], word: str) -> None:
-    assert verdict(dict(zip(("low", "high", "bootstrap_low", "bootstrap_high"), bounds, strict=True))) == word
+        differences({"first": FIRST, "other": other}, "first")
 
 
 def test_networks_and_weights_are_means_over_seeds() -> None:

@@ -6,15 +6,21 @@ place.
 
 from argparse import ArgumentParser, Namespace
 
+from erkt.evaluation.paired import corrected
 from erkt.pipeline.experiments import claims
+from erkt.pipeline.experiments.claims import VARIANCES
 from erkt.pipeline.experiments.page import page_path, write_page
 from erkt.pipeline.experiments.runs import find_runs
 
-_NOTES = """\
-Differences are paired over the seeds, with Student's 95 % interval. Variances and distances are those on the
-first views that the student learned from (`metrics/measure`), over the ensemble's variance between classes,
-where a mixed image counts for both of its classes by its share. Scores that are less sure have smaller
-logits, and so less variance of every kind; the ratio does not follow that.
+_NOTES = f"""\
+Differences are paired over the seeds. An interval reaches at each end as far as the wider of two: Student's,
+and for OA the bootstrap over seeds and test images. For OA the variance is pooled over the rows of Table 9.
+ERKT's differences to DIST are those of that table, at the level that is corrected for its rows; the
+ensemble's is at 95 %; those of variances and distances are at {corrected(len(VARIANCES)):.4g} % each, as
+there are {len(VARIANCES)}. Variances and distances are those on the first views that the student learned from
+(`metrics/measure`), over the ensemble's variance between classes, where a mixed image counts for both of its
+classes by its share. Scores that are less sure have smaller logits, and so less variance of every kind; the
+ratio does not follow that.
 """
 
 

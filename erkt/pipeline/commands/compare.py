@@ -1,24 +1,23 @@
 """Compare the students of several runs over the same seeds: paired differences with their interval.
 
 A run is a folder with what ``metrics/`` holds, or a revision of git whose ``metrics/`` it is. Every run but
-the first is compared with the first. Runs must share seeds and test images.
+the first is compared with the first, as the rows of a table are. Runs must share seeds and test images.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from textwrap import fill
 
 import pandas as pd
 
 from erkt.errors import ErktError
-from erkt.evaluation.paired import difference, verdict
+from erkt.evaluation.paired import against, explained
 from erkt.evaluation.summary import spread
 from erkt.files.json_file import write_json
 from erkt.pipeline.finished import Finished, read_run
 from erkt.pipeline.paths import METRICS
 
-LEVEL = 95.0
+WIDTH = 100
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -32,12 +31,12 @@ def run(options: Namespace) -> int:
     runs: dict[str, Finished] = {}
     for given in options.runs:
         name, _, place = given.rpartition("=")
-        found = read_run(place, name or place.rstrip("/").rpartition("/")[2], METRICS.as_posix())
-        if found.name in runs:
-            raise ErktError(f"two runs are called {found.name}; name them: NAME=RUN")
-        runs[found.name] = found
+        one = read_run(place, name or place.rstrip("/").rpartition("/")[2], METRICS.as_posix())
+        if one.name in runs:
+            raise ErktError(f"two runs are called {one.name}; name them: NAME=RUN")
+        runs[one.name] = one
     first, *others = runs.values()
-    differences = {other.name: _difference(other, first) for other in others}
+    differences = against(first.scores(), {other.name: other.scores() for other in others})
     rows = [
         {
             "run": run.name,
@@ -48,32 +47,18 @@ def run(options: Namespace) -> int:
         for run in runs.values()
     ]
     print(pd.DataFrame(rows).to_string(index=False))
-    for name, numbers in differences.items():
-        print(f"{name} minus {first.name}: {_said(numbers)}")
+    for name, found in differences.items():
+        by_seed = " ".join(f"{seed}:{value:+.2f}" for seed, value in found.by_seed.items())
+        print(f"{name} minus {first.name}: {found.shown()} points ({by_seed}): {found.verdict}")
+    if differences:
+        print(fill(explained(list(differences.values())), WIDTH))
     if options.json:
         kept = {name: {"student": run.students, "ensemble": run.ensembles} for name, run in runs.items()}
-        write_json(options.json, {"oa": kept, "level": LEVEL, f"minus {first.name}": differences})
+        minus = {name: {"by_seed": found.by_seed} | found.row() for name, found in differences.items()}
+        write_json(options.json, {"oa": kept, f"minus {first.name}": minus})
     return 0
-
-
-def _difference(other: Finished, first: Finished) -> dict[str, Any]:
-    numbers = difference(other.students, first.students, LEVEL)
-    for seed, images in first.images.items():
-        if other.images[seed] != images:
-            raise ErktError(f"{other.name} and {first.name} have other test images at seed {seed}")
-    return numbers
 
 
 def _with_deviation(values: dict[int, float]) -> str:
     numbers = spread(list(values.values()))
     return f"{numbers['mean']:.2f}" + ("" if numbers["std"] is None else f" ± {numbers['std']:.2f}")
-
-
-def _said(numbers: Mapping[str, Any]) -> str:
-    if numbers["low"] is None:
-        return f"{numbers['mean']:+.2f} points on one seed: no interval, no verdict"
-    by_seed = " ".join(f"{value:+.2f}" for value in numbers["by_seed"].values())
-    return (
-        f"{numbers['mean']:+.2f} points, {LEVEL:g} % interval {numbers['low']:+.2f} to "
-        f"{numbers['high']:+.2f} ({numbers['runs']} seeds: {by_seed}): {verdict(numbers)}"
-    )

@@ -3,15 +3,20 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from erkt.errors import ErktError
 from erkt.evaluation import paired
+from erkt.evaluation.paired import Scores
 from erkt.evaluation.summary import spread
 from erkt.pipeline.experiments import measured
-from erkt.pipeline.experiments.comparison import difference, with_interval
+from erkt.pipeline.experiments.comparison import differences
 from erkt.pipeline.experiments.definition import find_experiment
+from erkt.pipeline.experiments.measured import Student
 from erkt.pipeline.experiments.page import page_path
 from erkt.pipeline.experiments.runs import Run, finished_rows
+
+T = TypeVar("T")
 
 VARIANCES = {
     f"{scores}_{name}": f"{words}, {scores}"
@@ -29,26 +34,30 @@ Runs = Mapping[str, Run]
 """Rows of Table 9 beside a preset that have run to their end, by name."""
 
 
-def gap(runs: Runs) -> str:
-    """Return how far the ERKT student is below its ensemble."""
-    (erkt,) = _students(runs, "erkt")
-    numbers = paired.difference(erkt.ensemble, erkt.oa)
-    text = f"{numbers['mean']:+.2f} points"
-    return text if numbers["low"] is None else f"{text} [{numbers['low']:+.2f}, {numbers['high']:+.2f}]"
+def gap(students: Mapping[str, Student]) -> str:
+    """Return how far the ERKT student is below its ensemble.
+
+    The variance is pooled over the differences of all ``students`` from it.
+    """
+    (erkt,) = _named(students, "erkt")
+    scores = {name: student.scores() for name, student in students.items()}
+    found = -paired.against(erkt.ensemble_scores(), scores, count=1)["erkt"]
+    return f"{found.shown()} points: the ensemble is {found.verdict}"
 
 
-def gain(runs: Runs) -> str:
+def gain(students: Mapping[str, Student]) -> str:
     """Return what ERKT gains over DIST at the same number of epochs."""
-    row = difference(*_students(runs, "erkt", "dist"))
-    return f"{with_interval(row)}: {row['verdict']}"
+    _named(students, "erkt", "dist")
+    found = -differences(students, "erkt")["dist"]
+    return f"{found.shown()}: {found.verdict}"
 
 
-def cheaper(runs: Runs) -> str:
+def cheaper(students: Mapping[str, Student]) -> str:
     """Return what ERKT costs beside DIST at five times the epochs, and how their accuracies compare."""
-    erkt, dist5 = _students(runs, "erkt", "dist5")
-    row = difference(erkt, dist5)
+    erkt, dist5 = _named(students, "erkt", "dist5")
+    found = -differences(students, "erkt")["dist5"]
     saved = 100 * (1 - erkt.gmacs / dist5.gmacs)
-    return f"{saved:.0f} % fewer multiply-accumulates; OA {with_interval(row)}: {row['verdict']}"
+    return f"{saved:.0f} % fewer multiply-accumulates; OA {found.shown()}: {found.verdict}"
 
 
 def smaller(preset: str) -> str:
@@ -67,27 +76,29 @@ def smaller(preset: str) -> str:
 
 
 def suppressed(runs: Runs, name: str) -> str:
-    """Return a figure of the stage measure with the module's views, with base views, and their difference."""
-    vsm, base = (measured.agreement(run, name) for run in _named(runs, "erkt", "dist"))
-    numbers = paired.difference(vsm, base)
-    means = [f"{spread(list(figures.values()))['mean']:.3g}" for figures in (vsm, base)]
-    bounds = "" if numbers["low"] is None else f" [{numbers['low']:+.3g}, {numbers['high']:+.3g}]"
-    shown = f"{numbers['mean']:+.3g}{bounds}: {paired.verdict(numbers)}"
-    return f"{means[0]} with it, {means[1]} without: {shown}"
+    """Return a figure of the stage measure with the module's views, with base views, and their difference.
+
+    Its level is corrected for all of ``VARIANCES``.
+    """
+    vsm, base = (Scores(run.name, measured.agreement(run, name)) for run in _named(runs, "erkt", "dist"))
+    found = paired.against(base, {"vsm": vsm}, count=len(VARIANCES))["vsm"]
+    means = [f"{spread(list(scores.by_seed.values()))['mean']:.3g}" for scores in (vsm, base)]
+    return f"{means[0]} with it, {means[1]} without: {found.shown('+.3g')}: {found.verdict}"
 
 
 def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, object]]:
     """Return one row a claim: the paper's words, what was measured here, and the command that measures it."""
     rows = finished_rows(find_experiment("table9"), preset, runs, quick=quick)
+    students = {name: measured.student(run, name) for name, run in rows.items()}
     nine = f"`python -m erkt experiment table9 --preset {preset}{' --quick' if quick else ''}`"
     eight = f"`python -m erkt speed --preset {preset}`"
     claims: list[tuple[str, str, Callable[[], str], str]] = [
-        ("the student is close below its ensemble", "0.1 to 0.2 points", partial(gap, rows), nine),
-        ("ERKT gains over DIST at equal epochs", "0.31 to 0.36 points", partial(gain, rows), nine),
+        ("the student is close below its ensemble", "0.1 to 0.2 points", partial(gap, students), nine),
+        ("ERKT gains over DIST at equal epochs", "0.31 to 0.36 points", partial(gain, students), nine),
         (
             "distillation takes at least 80 % less time",
             "against DIST at 5 times the epochs",
-            partial(cheaper, rows),
+            partial(cheaper, students),
             nine,
         ),
         ("inference takes less time and space", "80 % and 88 % less", partial(smaller, preset), eight),
@@ -101,15 +112,11 @@ def table(preset: str, runs: Sequence[Run], *, quick: bool) -> list[dict[str, ob
     ]
 
 
-def _named(runs: Runs, *rows: str) -> list[Run]:
-    missing = [row for row in rows if row not in runs]
+def _named(found: Mapping[str, T], *rows: str) -> list[T]:
+    missing = [row for row in rows if row not in found]
     if missing:
         raise ErktError(f"not run: {', '.join(missing)} of table9")
-    return [runs[row] for row in rows]
-
-
-def _students(runs: Runs, *rows: str) -> list[measured.Student]:
-    return [measured.student(run, run.name) for run in _named(runs, *rows)]
+    return [found[row] for row in rows]
 
 
 def _said(measure: Callable[[], str]) -> str:

@@ -3,53 +3,35 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from erkt.errors import ErktError
 from erkt.evaluation import paired
-from erkt.evaluation.paired import bootstrap
+from erkt.evaluation.paired import Difference
 from erkt.evaluation.summary import spread
 from erkt.pipeline.experiments.measured import Student
 from erkt.pipeline.experiments.runs import Run
 
-_COMPARED = ("difference", "low", "high", "bootstrap_low", "bootstrap_high", "verdict")
 
-
-def compare_students(
-    students: Mapping[str, Student], reference: str | None, paper: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Return one row a student, by row name, with its difference to the row ``reference``, if that is there.
+def differences(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:
+    """Return each student minus that of the row ``reference``, by row; none without that row.
 
     Raises ErktError if two have other seeds, other test images, or images of other content.
     """
-    first = students.get(reference or "")
+    return _minus([students], [reference])
+
+
+def list_students(
+    students: Mapping[str, Student], minus: Mapping[str, Difference], paper: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return one row a student, by row name, with its difference to a reference, if there is one."""
     return [
         {"row": name, "label": student.label}
         | _over_seeds(student.oa)
         | {"paper": paper.get(name), "ensemble": spread(list(student.ensemble.values()))["mean"]}
-        | (difference(student, first) if first and name != reference else dict.fromkeys(_COMPARED))
+        | (minus[name].row() if name in minus else dict.fromkeys(paired.COLUMNS))
         | {"student_passes": student.student_passes, "teacher_passes": student.teacher_passes}
         | {"gmacs": student.gmacs, "run": student.run, "base": student.base}
         for name, student in students.items()
     ]
-
-
-def difference(student: Student, first: Student) -> dict[str, Any]:
-    """Return ``student`` minus ``first`` in points, with intervals at 95 % and what they say.
-
-    ``difference`` is the mean over the seeds; ``low`` and ``high`` bound Student's interval over them (None
-    for one seed), ``bootstrap_low`` and ``bootstrap_high`` that of a bootstrap over seeds and test images;
-    ``verdict`` is in words. Raises ErktError if seeds, test images or their content differ.
-    """
-    numbers = paired.difference(student.oa, first.oa)
-    if student.data != first.data:
-        raise ErktError(f"{student.run} and {first.run} were made from images of other content")
-    for seed, images in student.images.items():
-        if images != first.images[seed]:
-            raise ErktError(f"{student.run} and {first.run} have other test images at seed {seed}")
-    bounds = bootstrap(student.hits, first.hits, np.random.default_rng(0))
-    row = dict(zip(_COMPARED, (numbers["mean"], numbers["low"], numbers["high"], *bounds, ""), strict=True))
-    return row | {"verdict": verdict(row)}
 
 
 def validated_row(row: str, label: str, oa: Mapping[int, float], run: Run) -> dict[str, Any]:
@@ -82,23 +64,23 @@ def list_weights(by_seed: Mapping[int, Sequence[Mapping[str, str]]]) -> list[dic
     return rows
 
 
-def verdict(row: Mapping[str, Any]) -> str:
-    """Return in words what a difference says; both intervals have to leave out 0 for it to say anything."""
-    spans_zero = row["bootstrap_low"] <= 0 <= row["bootstrap_high"]
-    return paired.NOTHING if spans_zero and row["low"] is not None else paired.verdict(row)
-
-
 def with_deviation(row: Mapping[str, Any]) -> str:
     """Return a row's OA as the paper prints it."""
     return f"{row['oa']:.2f}" + ("" if row["std"] is None else f" ± {row['std']:.2f}")
 
 
-def with_interval(row: Mapping[str, Any]) -> str:
-    """Return a row's difference with Student's interval; the bootstrap's, marked so, if there is one seed."""
-    if row["difference"] is None:
-        return ""
-    prefix, note = ("bootstrap_", " (test images alone)") if row["low"] is None else ("", "")
-    return f"{row['difference']:+.2f} [{row[f'{prefix}low']:+.2f}, {row[f'{prefix}high']:+.2f}]{note}"
+def _minus(tables: Sequence[Mapping[str, Student]], firsts: Sequence[str]) -> dict[str, Difference]:
+    """Return the differences in ``tables`` to their rows ``firsts``; none in a table without its row."""
+    compared = []
+    for table, name in zip(tables, firsts, strict=True):
+        if name in table:
+            others = {other: student for other, student in table.items() if other != name}
+            for student in others.values():
+                if student.data != table[name].data:
+                    runs = f"{student.run} and {table[name].run}"
+                    raise ErktError(f"{runs} were made from images of other content")
+            compared.append((table[name].scores(), {row: other.scores() for row, other in others.items()}))
+    return {row: found for table in paired.in_tables(compared) for row, found in table.items()}
 
 
 def _named(numbers: Mapping[str, Any]) -> dict[str, Any]:

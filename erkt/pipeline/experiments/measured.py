@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erkt.errors import ErktError
-from erkt.evaluation.paired import Bools
+from erkt.evaluation.paired import Bools, Scores
 from erkt.params.resizing import Resizing
 from erkt.params.schema import build
 from erkt.pipeline import paths
@@ -24,18 +24,19 @@ _POINTS = 16  # at which an epoch's growing images are counted
 class Student:
     """What the student of a run reached, by seed, and what it cost.
 
-    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` whether the student is right
-    on each of the test ``images`` (their keys); ``data`` names the prepared images' content.
-    ``student_passes`` and ``teacher_passes`` are how often a training image went through the student (forward
-    and backward) and through each teacher (forward) to distill; ``gmacs`` is what that costs per training
-    image, a backward pass counted as two forward ones. ``run`` is DVC's name for the experiment and ``base``
-    the commit of its code.
+    ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` and ``ensemble_hits`` whether
+    each is right on each of the test ``images`` (their keys); ``data`` names the prepared images' content.
+    ``student_passes`` and ``teacher_passes`` are how
+    often a training image went through the student (forward and backward) and through each teacher (forward)
+    to distill; ``gmacs`` is what that costs per training image, a backward pass counted as two forward ones.
+    ``run`` is DVC's name for the experiment and ``base`` the commit of its code.
     """
 
     label: str
     oa: Mapping[int, float]
     ensemble: Mapping[int, float]
     hits: Mapping[int, Bools]
+    ensemble_hits: Mapping[int, Bools]
     images: Mapping[int, tuple[str, ...]]
     data: str
     student_passes: int
@@ -43,6 +44,14 @@ class Student:
     gmacs: float
     run: str
     base: str
+
+    def scores(self) -> Scores:
+        """Return the student's OA, to be compared."""
+        return Scores(self.run, self.oa, self.hits, self.images)
+
+    def ensemble_scores(self) -> Scores:
+        """Return the OA of its teachers, to be compared."""
+        return Scores(f"the ensemble of {self.run}", self.ensemble, self.ensemble_hits, self.images)
 
 
 def student(run: Run, label: str) -> Student:
@@ -59,10 +68,8 @@ def student(run: Run, label: str) -> Student:
         label,
         oa={seed: row["student"]["oa"] for seed, row in rows.items()},
         ensemble={seed: row["ensemble"]["oa"] for seed, row in rows.items()},
-        hits={
-            seed: np.array([row["student"] == row["actual"] for row in table])
-            for seed, table in predicted.items()
-        },
+        hits=_hits(predicted, "student"),
+        ensemble_hits=_hits(predicted, "ensemble"),
         images={seed: tuple(row["key"] for row in table) for seed, table in predicted.items()},
         data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
         student_passes=student_passes,
@@ -138,6 +145,10 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     ]
     own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
     return round(_FORWARD_AND_BACKWARD * own + views * teachers)
+
+
+def _hits(predicted: Mapping[int, Sequence[Mapping[str, str]]], who: str) -> dict[int, Bools]:
+    return {seed: np.array([row[who] == row["actual"] for row in table]) for seed, table in predicted.items()}
 
 
 def _evaluated(run: Run, seed: int, path: Path) -> list[dict[str, Any]]:

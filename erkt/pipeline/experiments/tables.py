@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erkt.evaluation.literature import read_literature
+from erkt.evaluation.paired import Difference, explained
 from erkt.pipeline import paths
 from erkt.pipeline.experiments import comparison, measured
 from erkt.pipeline.experiments.definition import Experiment
@@ -18,10 +19,9 @@ A report on the test part, from which nothing is chosen: weights come from the v
 params. The CSV has every teacher in the lead, and the simplex at steps of 0.1.
 """
 _STUDENTS = """\
-Differences are paired over the seeds, with Student's interval; a verdict also needs the bootstrap over seeds
-and test images (in the CSV) to leave out 0. A pass is one training image through the student, forward and
-backward, or through each teacher, forward. GMAC an image: billions of multiply-accumulates to distill, by
-training image, of the student and of the teachers that have a weight.
+A pass is one training image through the student, forward and backward, or through each teacher, forward. GMAC
+an image: billions of multiply-accumulates to distill, by training image, of the student and of the teachers
+that have a weight.
 """
 
 
@@ -40,9 +40,7 @@ def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quic
         shown, kept = _search(experiment, found)
         notes = _SEARCH
     elif experiment.compares == "students":
-        shown, kept = _students(experiment, found, paper)
-        missing = [row.label for name, row in experiment.rows.items() if name not in found]
-        notes = _STUDENTS + (f"\nNot run: {', '.join(missing)}.\n" if missing else "")
+        shown, kept, notes = _students(experiment, found, paper)
     else:
         (run,) = found.values()
         shown, kept = _networks(run, paper) if experiment.compares == "networks" else _weights(run)
@@ -69,17 +67,21 @@ def left_out(experiment: Experiment, preset: str, runs: Sequence[Run]) -> dict[s
     return reasons
 
 
-def _students(experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[str, str]) -> tuple[Rows, Rows]:
-    """Return the rows of the page and those of the CSV."""
+def _students(
+    experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[str, str]
+) -> tuple[Rows, Rows, str]:
+    """Return the rows of the page, those of the CSV, and what is said below."""
     students = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
     reference = experiment.reference or ""
-    kept = comparison.compare_students(students, reference, paper)
+    minus, against = comparison.differences(students, reference), experiment.rows[reference].label
+    level = f" ({next(iter(minus.values())).level:.4g} %)" if minus else ""
+    kept = comparison.list_students(students, minus, paper)
     shown = [
         {
             "student": row["label"],
             "seeds": row["runs"],
             "OA (%)": comparison.with_deviation(row),
-            f"against {experiment.rows[reference].label} (95 %)": comparison.with_interval(row),
+            f"against {against}{level}": minus[row["row"]].shown() if row["row"] in minus else None,
             "": row["verdict"],
             "passes, student / teachers": f"{row['student_passes']} / {row['teacher_passes']}",
             "GMAC an image": f"{row['gmacs']:.3g}",
@@ -87,7 +89,13 @@ def _students(experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[st
         }
         for row in kept
     ]
-    return shown, kept
+    return shown, kept, _notes(experiment, runs, list(minus.values()))
+
+
+def _notes(experiment: Experiment, runs: Mapping[str, Run], minus: Sequence[Difference]) -> str:
+    missing = [row.label for name, row in experiment.rows.items() if name not in runs]
+    said = [f"{explained(minus)}\n"] if minus else []
+    return "\n".join([*said, _STUDENTS, *([f"Not run: {', '.join(missing)}.\n"] if missing else [])])
 
 
 def _search(experiment: Experiment, runs: Mapping[str, Run]) -> tuple[Rows, Rows]:
