@@ -36,7 +36,9 @@ def student(name: str) -> Student:
     shares, gmacs = REACHED[name]
     (oa, hits), (ensemble, ensemble_hits) = right(shares), right(ENSEMBLE)
     images = dict.fromkeys(SEEDS, IMAGES)
-    return Student(name, oa, ensemble, hits, ensemble_hits, images, "images", 10, 10, gmacs, name, "base")
+    return Student(
+        name, oa, ensemble, hits, ensemble_hits, images, "images", 100, 10, 10, gmacs, name, "base"
+    )
 
 
 STUDENTS = {name: student(name) for name in REACHED}

@@ -9,6 +9,7 @@ from scipy import stats
 from erkt.errors import ErktError
 from erkt.pipeline.experiments.comparison import (
     differences,
+    differences_by_steps,
     list_networks,
     list_students,
     list_weights,
@@ -31,6 +32,7 @@ def student(shares: dict[int, float], **changes: Any) -> Student:
         "ensemble_hits": dict.fromkeys(shares, np.ones(400, dtype=bool)),
         "images": dict.fromkeys(shares, IMAGES),
         "data": "content",
+        "steps": 100,
         "student_passes": 10,
         "teacher_passes": 5,
         "gmacs": 1.5,
@@ -87,6 +89,41 @@ def test_other_images_are_not_compared(changes: dict[str, Any], message: str) ->
     other = student({0: 0.8, 1: 0.81, 2: 0.79}, run="other", **changes)
     with pytest.raises(ErktError, match=message):
         differences({"first": FIRST, "other": other}, "first")
+
+
+def test_curves_are_compared_at_as_many_steps_with_one_variance_and_level() -> None:
+    """ERKT has no point at 300 steps, and nothing is compared at 100, where DIST has none."""
+    reached = {
+        "e1": ("ERKT", 100, (0.70, 0.72, 0.71)),
+        "e2": ("ERKT", 200, (0.80, 0.81, 0.79)),
+        "d2": ("DIST", 200, (0.85, 0.8625, 0.8375)),
+        "b2": ("Base", 200, (0.7, 0.68, 0.75)),
+        "d3": ("DIST", 300, (0.9, 0.91, 0.92)),
+        "e4": ("ERKT", 400, (0.91, 0.9, 0.92)),
+        "d4": ("DIST", 400, (0.92, 0.9, 0.95)),
+    }
+    students = {
+        name: student(dict(enumerate(shares)), label=label, steps=steps)
+        for name, (label, steps, shares) in reached.items()
+    }
+    found = differences_by_steps(students, "ERKT")
+    assert found.keys() == {"d2", "b2", "d4"}
+    pairs = {"d2": "e2", "b2": "e2", "d4": "e4"}
+    differences = {row: 100 * np.subtract(reached[row][2], reached[pairs[row]][2]) for row in pairs}
+    error = np.sqrt(np.mean([each.var(ddof=1) for each in differences.values()]) / 3)
+    freedom = 2 * (1 + 3 + 2) ** 2 / (1 + 9 + 4)  # eigenvalues 1 and 3 at 200 steps, 2 at 400
+    for row, each in differences.items():
+        expected = stats.t.interval(1 - 0.05 / 3, freedom, each.mean(), error)
+        assert found[row].student == pytest.approx(expected)
+    listed = {row["row"]: row for row in list_students(students, found, {})}
+    assert (listed["d2"]["steps"], listed["d2"]["difference"]) == (200, pytest.approx(found["d2"].mean))
+    assert listed["d3"]["difference"] is None
+
+
+def test_two_points_of_a_curve_at_as_many_steps_are_refused() -> None:
+    rows = {name: student({0: 0.8}, label="ERKT", steps=10) for name in ("one", "two")}
+    with pytest.raises(ErktError, match="rows one and two: both are ERKT at 10 steps"):
+        differences_by_steps(rows, "ERKT")
 
 
 def test_networks_and_weights_are_means_over_seeds() -> None:

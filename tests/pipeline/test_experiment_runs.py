@@ -16,6 +16,7 @@ from clone import Clone
 
 from erkt import cli
 from erkt.pipeline.experiments import definition, runs
+from erkt.views.pairs import batches, partners
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -48,6 +49,11 @@ SEARCH = RATIO | {
     "paper": {},
 }
 
+CURVE = RATIO | {
+    "compares": "curve",
+    "rows": {name: RATIO["rows"][name] for name in ("half", "none")},
+    "reference": "R = 0.5",
+}
 LATE = HALF | {
     "compares": "networks",
     "rows": {"all": {"label": "R = 1.5", "set": {"distill.loss_ratio": 1.5}}},
@@ -101,6 +107,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     write(clone.folder / "experiments/weights.yaml", HALF | {"compares": "weights"})
     write(clone.folder / "experiments/search.yaml", SEARCH)
     write(clone.folder / "experiments/mixes.yaml", HALF | {"compares": "ensembles", "part": "validation"})
+    write(clone.folder / "experiments/curve.yaml", CURVE)
     write(clone.folder / "experiments/late.yaml", LATE)
     clone.commit("experiments")
     return Ran(clone, clone.python("-m", "erkt", "experiment", "ratio"))
@@ -167,6 +174,25 @@ def test_a_row_that_has_run_is_skipped_though_it_ran_for_another_experiment(ran:
     weights = ran.table("weights")
     assert [(row["lead"], row["one"]) for row in weights] == [("one", "1"), ("", "1")]
     assert weights[0]["oa_by_seed"] == f"0:{summary['ensemble']['oa']['mean']:.4f}"
+
+
+def test_a_curve_has_its_table_and_its_picture(ran: Ran, erkt: Command) -> None:
+    status, out, _ = erkt("experiment", "curve")
+    assert (status, out.count("has run"), out.splitlines()[-1]) == (0, 2, "results/tiny/curve.md")
+    rows, ratio = ({row["row"]: row for row in ran.table(name)} for name in ("curve", "ratio"))
+    assert rows["none"]["difference"] == ratio["none"]["difference"]
+    split = yaml.safe_load(ran.show("ratio-tiny-half", "dvc.lock"))["stages"]["split@0"]["outs"]
+    (md5,) = [out["md5"] for out in split if out["path"].endswith("train.txt")]
+    trained = (ran.clone.folder / f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}").read_text().splitlines()
+    steps = 2 * len(batches(partners(0, 0, len(trained)), 0, 0, 8))  # of two epochs
+    assert {row["steps"] for row in rows.values()} == {str(steps)}
+    picture = ran.clone.folder / "results/tiny/curve.png"
+    made = picture.read_bytes()
+    assert made.startswith(b"\x89PNG")
+    assert "![OA against training steps](curve.png)" in ran.page("curve")
+    picture.unlink()
+    assert erkt("tables", "curve") == (0, "results/tiny/curve.md\n", "")
+    assert picture.read_bytes() == made
 
 
 @pytest.mark.parametrize(

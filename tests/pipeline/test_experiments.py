@@ -107,12 +107,19 @@ def test_a_row_that_does_not_fit_the_preset_is_refused(
         ({"reference": "onee"}, "reference: no row 'onee'; did you mean 'one'?"),
         ({"reference": None}, "reference: a row of students"),
         (
-            {"compares": "networks"},
-            "reference: a row of students to compare with on the test part; else none",
+            {"compares": "curve", "reference": None},
+            "or a label of a curve",
         ),
-        ({"part": "validation"}, "reference: a row of students to compare with on the test part; else none"),
+        ({"compares": "curve"}, "reference: no label 'one'; known are: "),
+        (
+            {"compares": "networks"},
+            "or a label of a curve; none for all else",
+        ),
+        ({"part": "validation"}, "reference: a row of students to compare with on the test part, or a label"),
         ({"compares": "networks", "part": "validation"}, "part: validation is for students and ensembles"),
         ({"compares": "ensembles"}, "part: validation is for students and ensembles"),
+        ({"set": {"seeds": [3]}}, "rows.one: all rows have the experiment's own seeds"),
+        ({"rows": {"one": {"label": "1", "set": {"seeds": [3]}}}}, "rows.one: all rows have"),
         ({"compares": "networks", "reference": None}, "rows: networks are those of one row"),
         ({"paper": {"p": {"three": "9"}}}, "paper.p: no row 'three'"),
         ({"rows": {"a b": {"label": "", "set": {}}}}, "may hold only letters"),
@@ -136,6 +143,13 @@ def test_a_table_of_weights_asks_for_the_sweep_on_the_test_part(make: Callable[.
     asked = make(**weights, set={"report.test_sweep": True}).params(PRESET, "one", quick=False)
     assert asked["report"] == {"test_sweep": True}
     assert not any(find_preset(name)["report"]["test_sweep"] for name in PRESETS)
+
+
+def test_rows_of_a_curve_share_labels_and_its_reference_is_one(make: Callable[..., Experiment]) -> None:
+    changes = ({"distill.recipe.epochs": epochs} for epochs in (80, 90))
+    rows = {f"e{place}": {"label": "ERKT", "set": change} for place, change in enumerate(changes)}
+    curve = make(compares="curve", rows=rows, reference="ERKT", paper={PRESET: {"e1": "97.2"}})
+    assert curve.params(PRESET, "e1", quick=False)["distill"]["recipe"]["epochs"] == 90
 
 
 def test_what_changes_no_result_has_no_part_in_the_digest() -> None:

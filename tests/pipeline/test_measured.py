@@ -1,16 +1,20 @@
 """What distilling costs, from params alone, and what a run that measured nothing says."""
 
 import copy
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from closure import ROOT
 
+from erkt.data.splits import split
 from erkt.errors import ErktError
 from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
-from erkt.pipeline.experiments.measured import agreement, distill_cost
+from erkt.params.split import Split
+from erkt.pipeline.experiments.measured import agreement, distill_cost, steps
+from erkt.views.pairs import batches, partners
 
 TEACHERS = ["lite0", "lite1", "lite2"]
 PARAMS: dict[str, Any] = read_yaml(ROOT / "presets/aid100-64.yaml")
@@ -50,3 +54,30 @@ def test_one_view_has_no_variance_and_says_so() -> None:
     assert agreement(run, "distance") == {0: 1}
     with pytest.raises(ErktError, match="one view has no variance"):
         agreement(run, "variance")
+
+
+SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]
+"""Percentages of the images that train, and of these that validate."""
+
+
+def trained(classes: list[int], train: float, val: float) -> tuple[int, int]:
+    """Return how many images train and how many are tested, of so many in each class."""
+    labels = [label for label, count in enumerate(classes) for _ in range(count)]
+    keys = [f"{label}/{place}.png" for place, label in enumerate(labels)]
+    parts = split(keys, labels, Split(train, val, "none"), 0)
+    return len(parts["train"]), len(parts["test"])
+
+
+@pytest.mark.parametrize(("train", "val"), SETTINGS)
+def test_steps_are_the_batches_of_training(train: float, val: float) -> None:
+    """For images as in the benchmarks, and for odd numbers of them, where one image may be missed."""
+    params = copy.deepcopy(PARAMS)
+    params["split"] |= {"train_percent": train, "val_percent": val}
+    for classes, size in itertools.product(([100] * 30, [31, 77, 54, 200, 40]), (4, 30, 50, 400)):
+        params["distill"]["recipe"] |= {"epochs": 7, "batch_size": size}
+        images, tested = trained(classes, train, val)
+        counts = {len(batches(partners(0, 0, images + off), 0, 0, size)) for off in (-1, 0, 1)}
+        found = steps(params, tested)
+        assert found in {7 * count for count in counts}
+        if len(set(classes)) == 1 and train != 33.3:
+            assert found == 7 * len(batches(partners(0, 0, images), 0, 0, size))

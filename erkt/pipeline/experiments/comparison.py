@@ -19,6 +19,25 @@ def differences(students: Mapping[str, Student], reference: str) -> dict[str, Di
     return _minus([students], [reference])
 
 
+def differences_by_steps(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:
+    """Return each student minus that labelled ``reference`` with as many steps, by row, where there is one.
+
+    Raises ErktError if two have one label and as many steps, and as ``differences`` does.
+    """
+    tables: dict[int, dict[str, Student]] = {}
+    for name, student in students.items():
+        table = tables.setdefault(student.steps, {})
+        for other, there in table.items():
+            if there.label == student.label:
+                raise ErktError(f"rows {other} and {name}: both are {student.label} at {student.steps} steps")
+        table[name] = student
+    firsts = [
+        next((name for name, student in table.items() if student.label == reference), "")
+        for table in tables.values()
+    ]
+    return _minus(list(tables.values()), firsts)
+
+
 def list_students(
     students: Mapping[str, Student], minus: Mapping[str, Difference], paper: Mapping[str, str]
 ) -> list[dict[str, Any]]:
@@ -28,6 +47,7 @@ def list_students(
         | _over_seeds(student.oa)
         | {"paper": paper.get(name), "ensemble": spread(list(student.ensemble.values()))["mean"]}
         | (minus[name].row() if name in minus else dict.fromkeys(paired.COLUMNS))
+        | {"steps": student.steps}
         | {"student_passes": student.student_passes, "teacher_passes": student.teacher_passes}
         | {"gmacs": student.gmacs, "run": student.run, "base": student.base}
         for name, student in students.items()

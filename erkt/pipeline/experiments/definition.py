@@ -45,10 +45,12 @@ class Row:
 class Experiment:
     """What ``experiments/<name>.yaml`` says.
 
-    ``compares: students`` is a table with one row a row, each compared with the row ``reference``.
-    ``networks`` lists teachers, ensemble and student of the only row, ``weights`` the ensemble's weights.
-    ``part: validation`` is a search: its runs end before anything reads a test image, and its rows are the
-    students', or with ``compares: ensembles`` the ensembles', on the validation part.
+    ``compares: students`` is a table with one row a row, each compared with the row ``reference``. ``curve``
+    is one of OA against training steps: rows that share a label are a curve, and each is compared with that
+    row labelled ``reference`` which has as many steps. ``networks`` lists teachers, ensemble and student of
+    the only row, ``weights`` the ensemble's weights. ``part: validation`` is a search: its runs end before
+    anything reads a test image, and its rows are the students', or with ``compares: ensembles`` the
+    ensembles', on the validation part.
     ``presets`` are those beside which it runs unless others are asked for. ``set`` holds for all rows, then
     comes what the row sets. A value ``${key}`` copies what the params have at ``key`` by then,
     ``${file:key}`` what that file has there, and ``5 * ${key}`` is five times as much. ``paper`` holds the
@@ -58,7 +60,7 @@ class Experiment:
     name: str
     title: str
     source: str
-    compares: Literal["students", "ensembles", "networks", "weights"]
+    compares: Literal["students", "curve", "ensembles", "networks", "weights"]
     part: Literal["test", "validation"]
     presets: Annotated[tuple[str, ...], Length(1, distinct=True)]
     seeds: Annotated[tuple[Annotated[int, Between(0)], ...], Length(1, distinct=True)]
@@ -68,19 +70,29 @@ class Experiment:
     paper: dict[str, dict[str, str]]
 
     def __post_init__(self) -> None:
-        if self.compares != "students" and (self.part == "validation") != (self.compares == "ensembles"):
+        searched = ("students", "ensembles") if self.part == "validation" else ()
+        if (self.compares == "ensembles" or self.part == "validation") and self.compares not in searched:
             raise ErktError("part: validation is for students and ensembles, and ensembles for validation")
-        if (self.reference is None) == (self.compares == "students" and self.part == "test"):
-            raise ErktError("reference: a row of students to compare with on the test part; else none")
-        if self.compares in ("networks", "weights") and len(self.rows) > 1:
+        if (self.reference is None) == (self.compares in ("students", "curve") and not searched):
+            raise ErktError(
+                "reference: a row of students to compare with on the test part, or a label of a curve; "
+                "none for all else"
+            )
+        if self.reference is None and not searched and len(self.rows) > 1:
             raise ErktError(f"rows: {self.compares} are those of one row")
-        named = {"reference": [self.reference] if self.reference else []}
-        if self.compares == "students":
+        labels = {row.label for row in self.rows.values()}
+        if self.compares == "curve" and self.reference not in labels:
+            raise ErktError(f"reference: no label '{self.reference}'{nearest(str(self.reference), labels)}")
+        named = {"reference": [self.reference]} if self.compares == "students" else {}
+        if self.reference is not None:
             named |= {f"paper.{preset}": list(numbers) for preset, numbers in self.paper.items()}
         for where, rows in named.items():
-            for row in rows:
-                if row not in self.rows:
-                    raise ErktError(f"{where}: no row '{row}'{nearest(row, self.rows)}")
+            for name in rows:
+                if name not in self.rows:
+                    raise ErktError(f"{where}: no row '{name}'{nearest(str(name), self.rows)}")
+        for name, row in self.rows.items():
+            if "seeds" in (*self.set, *row.set):
+                raise ErktError(f"rows.{name}: all rows have the experiment's own seeds; set none there")
 
     @property
     def last_stage(self) -> str | None:

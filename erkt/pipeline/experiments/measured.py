@@ -26,7 +26,7 @@ class Student:
 
     ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` and ``ensemble_hits`` whether
     each is right on each of the test ``images`` (their keys); ``data`` names the prepared images' content.
-    ``student_passes`` and ``teacher_passes`` are how
+    ``steps`` is how many batches the student learned from. ``student_passes`` and ``teacher_passes`` are how
     often a training image went through the student (forward and backward) and through each teacher (forward)
     to distill; ``gmacs`` is what that costs per training image, a backward pass counted as two forward ones.
     ``run`` is DVC's name for the experiment and ``base`` the commit of its code.
@@ -39,6 +39,7 @@ class Student:
     ensemble_hits: Mapping[int, Bools]
     images: Mapping[int, tuple[str, ...]]
     data: str
+    steps: int
     student_passes: int
     teacher_passes: int
     gmacs: float
@@ -72,6 +73,7 @@ def student(run: Run, label: str) -> Student:
         ensemble_hits=_hits(predicted, "ensemble"),
         images={seed: tuple(row["key"] for row in table) for seed, table in predicted.items()},
         data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
+        steps=steps(run.params, len(next(iter(predicted.values())))),
         student_passes=student_passes,
         teacher_passes=teacher_passes,
         gmacs=distill_cost(run.params, used, classes) / 1e9,
@@ -127,6 +129,20 @@ def passes(params: Mapping[str, Any]) -> tuple[int, int]:
     if distill["loss"] == "none" or distill["loss_ratio"] == 2:
         return epochs, 0
     return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
+
+
+def steps(params: Mapping[str, Any], test_images: int) -> int:
+    """Return how many batches a student learns from, beside so many test images.
+
+    No record holds the number of training images, but ``split``'s percentages and the test images tell it: to
+    one image as a rule, and to a few where duplicates are kept together. As an epoch takes or leaves half a
+    batch, that rarely changes the number of its batches.
+    """
+    split, recipe = params["split"], params["distill"]["recipe"]
+    trained = round(test_images * split["train_percent"] / (100 - split["train_percent"]))
+    whole, rest = divmod(trained - round(trained * split["val_percent"] / 100), recipe["batch_size"])
+    batches = max(whole + (2 * rest >= recipe["batch_size"]), 1)
+    return int(recipe["epochs"] * batches)
 
 
 def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:

@@ -8,7 +8,7 @@ from erkt.evaluation.paired import Difference, explained
 from erkt.pipeline import paths
 from erkt.pipeline.experiments import comparison, measured
 from erkt.pipeline.experiments.definition import Experiment
-from erkt.pipeline.experiments.page import write_page
+from erkt.pipeline.experiments.page import page_path, write_page
 from erkt.pipeline.experiments.runs import Run, finished, finished_rows
 
 Rows = list[dict[str, Any]]
@@ -39,8 +39,10 @@ def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quic
     if experiment.last_stage:
         shown, kept = _search(experiment, found)
         notes = _SEARCH
-    elif experiment.compares == "students":
+    elif experiment.reference is not None:
         shown, kept, notes = _students(experiment, found, paper)
+        if experiment.compares == "curve":
+            notes = f"{_picture(experiment, preset, kept, quick=quick)}\n{notes}"
     else:
         (run,) = found.values()
         shown, kept = _networks(run, paper) if experiment.compares == "networks" else _weights(run)
@@ -72,13 +74,17 @@ def _students(
 ) -> tuple[Rows, Rows, str]:
     """Return the rows of the page, those of the CSV, and what is said below."""
     students = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
-    reference = experiment.reference or ""
-    minus, against = comparison.differences(students, reference), experiment.rows[reference].label
+    reference, curve = experiment.reference or "", experiment.compares == "curve"
+    if curve:
+        minus, against = comparison.differences_by_steps(students, reference), f"{reference} at as many steps"
+    else:
+        minus, against = comparison.differences(students, reference), experiment.rows[reference].label
     level = f" ({next(iter(minus.values())).level:.4g} %)" if minus else ""
     kept = comparison.list_students(students, minus, paper)
     shown = [
-        {
-            "student": row["label"],
+        {"student": row["label"]}
+        | ({"steps": row["steps"]} if curve else {})
+        | {
             "seeds": row["runs"],
             "OA (%)": comparison.with_deviation(row),
             f"against {against}{level}": minus[row["row"]].shown() if row["row"] in minus else None,
@@ -93,7 +99,11 @@ def _students(
 
 
 def _notes(experiment: Experiment, runs: Mapping[str, Run], minus: Sequence[Difference]) -> str:
-    missing = [row.label for name, row in experiment.rows.items() if name not in runs]
+    missing = [
+        f"{row.label} ({name})" if experiment.compares == "curve" else row.label
+        for name, row in experiment.rows.items()
+        if name not in runs
+    ]
     said = [f"{explained(minus)}\n"] if minus else []
     return "\n".join([*said, _STUDENTS, *([f"Not run: {', '.join(missing)}.\n"] if missing else [])])
 
@@ -110,6 +120,15 @@ def _search(experiment: Experiment, runs: Mapping[str, Run]) -> tuple[Rows, Rows
         for row in sorted(kept, key=lambda row: -row["oa"])
     ]
     return shown, kept
+
+
+def _picture(experiment: Experiment, preset: str, rows: Rows, *, quick: bool) -> str:
+    """Draw the curves in ``rows`` beside the page; return what shows them there."""
+    from erkt.figures.curve import curve_figure  # matplotlib, which no other table needs
+
+    path = page_path(experiment.name, preset, quick=quick).with_suffix(".png")
+    curve_figure(path, rows, experiment.reference or "")
+    return f"![OA against training steps]({path.name})\n"
 
 
 def _networks(run: Run, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
