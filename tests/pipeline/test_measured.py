@@ -60,24 +60,25 @@ SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]
 """Percentages of the images that train, and of these that validate."""
 
 
-def trained(classes: list[int], train: float, val: float) -> tuple[int, int]:
-    """Return how many images train and how many are tested, of so many in each class."""
+def trained(classes: list[int], train: float, val: float, more: float) -> tuple[int, int]:
+    """Return how many images the student sees and how many are tested, of so many in each class."""
     labels = [label for label, count in enumerate(classes) for _ in range(count)]
     keys = [f"{label}/{place}.png" for place, label in enumerate(labels)]
-    parts = split(keys, labels, Split(train, val, "none"), 0)
-    return len(parts["train"]), len(parts["test"])
+    parts = split(keys, labels, Split(train, val, "none", more), 0)
+    return len(parts["train"]) + len(parts["unlabelled"]), len(parts["test"])
 
 
+@pytest.mark.parametrize("more", [0, 15])
 @pytest.mark.parametrize(("train", "val"), SETTINGS)
-def test_steps_are_the_batches_of_training(train: float, val: float) -> None:
+def test_steps_are_the_batches_of_training(train: float, val: float, more: float) -> None:
     """For images as in the benchmarks, and for odd numbers of them, where one image may be missed."""
     params = copy.deepcopy(PARAMS)
-    params["split"] |= {"train_percent": train, "val_percent": val}
+    params["split"] |= {"train_percent": train, "val_percent": val, "unlabelled_percent": more}
     for classes, size in itertools.product(([100] * 30, [31, 77, 54, 200, 40]), (4, 30, 50, 400)):
         params["distill"]["recipe"] |= {"epochs": 7, "batch_size": size}
-        images, tested = trained(classes, train, val)
-        counts = {len(batches(partners(0, 0, images + off), 0, 0, size)) for off in (-1, 0, 1)}
+        images, tested = trained(classes, train, val, more)
+        counts = {len(batches(partners(0, 0, images + off), 0, 0, size)) for off in (-2, -1, 0, 1, 2)}
         found = steps(params, tested)
         assert found in {7 * count for count in counts}
-        if len(set(classes)) == 1 and train != 33.3:
+        if len(set(classes)) == 1 and train != 33.3 and not more:
             assert found == 7 * len(batches(partners(0, 0, images), 0, 0, size))

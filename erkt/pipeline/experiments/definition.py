@@ -83,8 +83,9 @@ class Experiment:
         labels = {row.label for row in self.rows.values()}
         if self.compares == "curve" and self.reference not in labels:
             raise ErktError(f"reference: no label '{self.reference}'{nearest(str(self.reference), labels)}")
-        named = {"reference": [self.reference]} if self.compares == "students" else {}
+        named = {}
         if self.reference is not None:
+            named["reference"] = [self.reference] if self.compares == "students" else []
             named |= {f"paper.{preset}": list(numbers) for preset, numbers in self.paper.items()}
         for where, rows in named.items():
             for name in rows:

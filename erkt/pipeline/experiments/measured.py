@@ -139,16 +139,20 @@ def steps(params: Mapping[str, Any], test_images: int) -> int:
     batch, that rarely changes the number of its batches.
     """
     split, recipe = params["split"], params["distill"]["recipe"]
-    trained = round(test_images * split["train_percent"] / (100 - split["train_percent"]))
-    whole, rest = divmod(trained - round(trained * split["val_percent"] / 100), recipe["batch_size"])
+    train, more = split["train_percent"], split["unlabelled_percent"]
+    drawn = round(test_images * train / (100 - train - more))
+    unlabelled = round(test_images * more / (100 - train - more))
+    seen = drawn - round(drawn * split["val_percent"] / 100) + unlabelled
+    whole, rest = divmod(seen, recipe["batch_size"])
     batches = max(whole + (2 * rest >= recipe["batch_size"]), 1)
     return int(recipe["epochs"] * batches)
 
 
 def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:
-    """Return multiply-accumulates a training image to distill once: student and the teachers ``used``.
+    """Return multiply-accumulates a labelled training image to distill: student and the teachers ``used``.
 
-    A backward pass counts as two forward ones; small images count as small.
+    A backward pass counts as two forward ones; small images count as small. The unlabelled images that
+    ``split`` draws are in it.
     """
     from erkt.networks import macs  # torch and timm, which nothing else here needs
     from erkt.training.resizing import side_at
@@ -160,7 +164,11 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
         side_at(resizing, side, (point + 0.5) / (epochs * _POINTS)) for point in range(epochs * _POINTS)
     ]
     own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
-    return round(_FORWARD_AND_BACKWARD * own + views * teachers)
+    split = params["split"]
+    labelled = split["train_percent"] * (1 - split["val_percent"] / 100)
+    return round(
+        (_FORWARD_AND_BACKWARD * own + views * teachers) * (1 + split["unlabelled_percent"] / labelled)
+    )
 
 
 def _hits(predicted: Mapping[int, Sequence[Mapping[str, str]]], who: str) -> dict[int, Bools]:
