@@ -165,9 +165,9 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     ]
     own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
     split = params["split"]
-    labelled = float(split["train_percent"]) * (1 - split["val_percent"] / 100)
-    an_image = _FORWARD_AND_BACKWARD * own + views * teachers
-    return round(an_image * (1 + float(split["unlabelled_percent"]) / labelled))
+    labelled: float = split["train_percent"] * (1 - split["val_percent"] / 100)
+    more: float = split["unlabelled_percent"] / labelled
+    return round((_FORWARD_AND_BACKWARD * own + views * teachers) * (1 + more))
 
 
 def _hits(predicted: Mapping[int, Sequence[Mapping[str, str]]], who: str) -> dict[int, Bools]:
