@@ -8,11 +8,13 @@ from scipy import stats
 
 from erkt.errors import ErktError
 from erkt.pipeline.experiments.comparison import (
+    against_ensembles,
     differences,
     differences_by_steps,
     list_networks,
     list_students,
     list_weights,
+    on_shared_images,
     with_deviation,
 )
 from erkt.pipeline.experiments.measured import Student
@@ -48,7 +50,7 @@ BETTER = student({0: 0.85, 1: 0.8625, 2: 0.8375})
 
 def test_a_row_holds_mean_deviation_and_the_paired_difference_with_students_interval() -> None:
     rows = {"first": FIRST, "better": BETTER}
-    _, row = list_students(rows, differences(rows, "first"), {"better": "97.2"})
+    _, row = list_students(rows, differences(rows, "first"), against_ensembles(rows), {"better": "97.2"})
     each = [BETTER.oa[seed] - FIRST.oa[seed] for seed in range(3)]
     low, high = stats.t.interval(0.95, 2, np.mean(each), stats.sem(each))
     assert (row["oa"], row["std"]) == pytest.approx((85.0, np.std(list(BETTER.oa.values()), ddof=1)))
@@ -63,7 +65,7 @@ def test_a_row_holds_mean_deviation_and_the_paired_difference_with_students_inte
 def test_the_reference_is_compared_with_nothing_nor_is_a_row_whose_reference_has_not_run() -> None:
     for rows in ({"first": FIRST}, {"better": BETTER}):
         assert differences(rows, "first") == {}
-        (row,) = list_students(rows, {}, {})
+        (row,) = list_students(rows, {}, against_ensembles(rows), {})
         assert row["difference"] is row["verdict"] is None
 
 
@@ -71,7 +73,7 @@ def test_one_seed_has_the_bootstraps_interval_and_no_verdict() -> None:
     one, other = student({0: 0.8}), student({0: 0.9})
     rows = {"first": one, "other": other}
     found = differences(rows, "first")
-    row = list_students(rows, found, {})[1]
+    row = list_students(rows, found, against_ensembles(rows), {})[1]
     assert (row["std"], row["student_low"], row["verdict"]) == (None, None, "one seed, no verdict")
     assert row["low"] == row["bootstrap_low"]
     assert found["other"].shown().endswith("(test images alone)")
@@ -115,7 +117,7 @@ def test_curves_are_compared_at_as_many_steps_with_one_variance_and_level() -> N
     for row, each in differences.items():
         expected = stats.t.interval(1 - 0.05 / 3, freedom, each.mean(), error)
         assert found[row].student == pytest.approx(expected)
-    listed = {row["row"]: row for row in list_students(students, found, {})}
+    listed = {row["row"]: row for row in list_students(students, found, against_ensembles(students), {})}
     assert (listed["d2"]["steps"], listed["d2"]["difference"]) == (200, pytest.approx(found["d2"].mean))
     assert listed["d3"]["difference"] is None
 
@@ -143,3 +145,33 @@ def test_networks_and_weights_are_means_over_seeds() -> None:
     first, second = list_weights(sweep)
     assert (first["lead"], first["one"], first["oa"]) == ("one", 0.9, 81.0)
     assert (second["lead"], second["two"], second["oa"]) == (None, 0.0, 82.0)
+
+
+def test_students_with_other_test_parts_meet_on_the_images_that_all_have() -> None:
+    """Hits are the first images of each, so a later half of the images has fewer of them."""
+    half = {seed: IMAGES[200:] for seed in range(3)}
+    few = student({0: 0.5, 1: 0.5, 2: 0.5})
+    late = few.on(half)
+    assert late.oa == dict.fromkeys(range(3), 0.0)
+    rows = on_shared_images({"whole": BETTER, "late": late})
+    assert (rows["late"].oa, rows["late"].images) == (late.oa, half)
+    for seed, share in enumerate((0.85, 0.8625, 0.8375)):
+        assert rows["whole"].oa[seed] == pytest.approx(100 * (share - 0.5) * 2)
+        assert rows["whole"].images[seed] == IMAGES[200:]
+    assert differences(rows, "whole")["late"].mean == pytest.approx(-70.0)
+    with pytest.raises(ErktError, match="share no test image at seed 0"):
+        on_shared_images({"whole": BETTER.on({seed: IMAGES[:200] for seed in range(3)}), "late": late})
+
+
+def test_students_of_one_ensemble_are_compared_with_it_in_one_table_and_of_others_in_tables_each() -> None:
+    rows = {"first": FIRST, "better": BETTER}
+    found = against_ensembles(rows)
+    assert found["better"].mean == pytest.approx(85.0 - 99.0)
+    error = np.sqrt(np.mean([np.var(list(one.oa.values()), ddof=1) for one in rows.values()]) / 3)
+    expected = stats.t.interval(0.975, 3.2, found["better"].mean, error)
+    assert found["better"].student == pytest.approx(expected)
+    apart = against_ensembles(
+        rows | {"better": student({0: 0.85, 1: 0.8625, 2: 0.8375}, ensemble={0: 98.0, 1: 98.0, 2: 98.0})}
+    )
+    assert apart["better"].mean == pytest.approx(85.0 - 98.0)
+    assert apart["better"].freedom == 4  # two tables of one row each

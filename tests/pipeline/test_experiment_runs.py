@@ -257,6 +257,7 @@ def test_a_search_is_judged_on_the_validation_part_and_reads_no_test_image(ran: 
         "",
         "error: experiment search: no row 'rat'; did you mean 'rate'?\n",
     )
+    assert "no seed '1'" in erkt("experiment", "search", "--seed", "1")[2]
     assert erkt("experiment", "search", "--row", "rate")[0] == 0
     assert [row["row"] for row in ran.table("search")] == ["half", "rate"], "what has run is in the table"
     recorded = yaml.safe_load(ran.show("search-tiny-rate", "dvc.lock"))["stages"]

@@ -14,6 +14,7 @@ from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
 from erkt.params.split import Split
 from erkt.pipeline.experiments.measured import agreement, distill_cost, steps
+from erkt.pipeline.experiments.runs import Together, finished
 from erkt.views.pairs import batches, partners
 
 TEACHERS = ["lite0", "lite1", "lite2"]
@@ -48,12 +49,36 @@ def test_small_images_cost_what_they_have_pixels() -> None:
 
 
 def test_one_view_has_no_variance_and_says_so() -> None:
-    run: Any = SimpleNamespace(
-        params={"seeds": [0]}, rows=lambda path, cell: [{"variance": None, "distance": 1}]
-    )
+    one: Any = SimpleNamespace(rows=lambda path, cell: [{"variance": None, "distance": 1}])
+    run = Together({0: one})
     assert agreement(run, "distance") == {0: 1}
     with pytest.raises(ErktError, match="one view has no variance"):
         agreement(run, "variance")
+
+
+def ran(name: str, seeds: list[int], data: str = "images", faults: tuple[str, ...] = ()) -> Any:
+    """Return a run that has ``faults`` as one of any params but their seeds."""
+
+    def told(params: dict[str, Any], last_stage: str | None) -> list[str]:
+        return [*faults, *(["other seeds"] if params["seeds"] != seeds else [])]
+
+    lock = {"prepare": {"outs": [{"md5": data}]}}
+    return SimpleNamespace(
+        name=name, base="code", seeds=seeds, faults=told, lock=lock, params={"seeds": seeds}
+    )
+
+
+def test_runs_of_single_seeds_make_a_row_together_and_the_newest_of_each_counts() -> None:
+    runs = [ran("b", [1], faults=("other code",)), ran("c", [1]), ran("d", [5, 0]), ran("e", [0, 1])]
+    together = finished(runs, {"seeds": [0, 1]}, None)
+    assert together
+    assert {seed: run.name for seed, run in together.by_seed.items()} == {0: "d", 1: "c"}
+    assert (together.name, together.base, together.params["seeds"]) == ("d c", "code", [0, 1])
+    assert together.prepared == "images"
+    assert finished(runs[:2], {"seeds": [0, 1]}, None) is None
+    apart = finished([ran("a", [0]), ran("b", [1], "other")], {"seeds": [0, 1]}, None)
+    with pytest.raises(ErktError, match="a b were made from images of other content"):
+        assert apart and apart.prepared
 
 
 SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]

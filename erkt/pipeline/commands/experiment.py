@@ -32,6 +32,9 @@ def arguments(parser: ArgumentParser) -> None:
         "--preset", action="append", help="a file of presets/, without .yaml; else the experiment's"
     )
     parser.add_argument("--row", action="append", help="a row to run, may be repeated; else all")
+    parser.add_argument(
+        "--seed", action="append", type=int, help="a seed to run, may be repeated; else the experiment's"
+    )
     parser.add_argument("--quick", action="store_true", help="few epochs and one seed, to see that it works")
 
 
@@ -39,13 +42,20 @@ def run(options: Namespace) -> int:
     """Run what has not run yet and make the tables; return 1 if a row failed."""
     experiment, quick = find_experiment(options.name), options.quick
     presets = options.preset or experiment.presets
-    for row in options.row or ():
-        if row not in experiment.rows:
-            raise ErktError(f"experiment {experiment.name}: no row '{row}'{nearest(row, experiment.rows)}")
+    for what, asked, known in (
+        ("row", options.row, experiment.rows),
+        ("seed", options.seed, experiment.seeds),
+    ):
+        for one in asked or ():
+            if one not in known:
+                raise ErktError(
+                    f"experiment {experiment.name}: no {what} '{one}'{nearest(str(one), map(str, known))}"
+                )
     wanted = {}
     for preset in presets:
         for row in options.row or experiment.rows:
             params = experiment.params(preset, row, quick=quick)
+            params["seeds"] = options.seed or params["seeds"]
             wanted[experiment.run_name(preset, row, params)] = params
     # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
     check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)

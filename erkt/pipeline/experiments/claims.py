@@ -14,7 +14,7 @@ from erkt.pipeline.experiments.comparison import differences
 from erkt.pipeline.experiments.definition import find_experiment
 from erkt.pipeline.experiments.measured import Student
 from erkt.pipeline.experiments.page import page_path
-from erkt.pipeline.experiments.runs import Run, finished_rows
+from erkt.pipeline.experiments.runs import Run, Together, finished_rows
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ VARIANCES = {
 """Of logits, as the paper puts it, and of probabilities, each over the ensemble's variance between classes:
 scores that are less sure have smaller logits, and so less variance of every kind."""
 
-Runs = Mapping[str, Run]
+Runs = Mapping[str, Together]
 """Rows of Table 9 beside a preset that have run to their end, by name."""
 
 

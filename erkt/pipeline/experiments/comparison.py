@@ -8,7 +8,37 @@ from erkt.evaluation import paired
 from erkt.evaluation.paired import Difference
 from erkt.evaluation.summary import spread
 from erkt.pipeline.experiments.measured import Student
-from erkt.pipeline.experiments.runs import Run
+from erkt.pipeline.experiments.runs import Together
+
+
+def on_shared_images(students: Mapping[str, Student]) -> dict[str, Student]:
+    """Return the students on the test images that all of them have, where these are not the same.
+
+    Images that a student learns from without their labels are drawn out of the test part of the others.
+    Raises ErktError if the students have other seeds, or no image in common.
+    """
+    first, *others = students.values()
+    if all(other.images == first.images for other in others):
+        return dict(students)
+    shared = {}
+    for seed, keys in first.images.items():
+        common = set(keys).intersection(*(other.images.get(seed, ()) for other in others))
+        if not common:
+            raise ErktError(f"the rows of this table share no test image at seed {seed}")
+        shared[seed] = tuple(key for key in keys if key in common)
+    return {name: student.on(shared) for name, student in students.items()}
+
+
+def against_ensembles(students: Mapping[str, Student]) -> dict[str, Difference]:
+    """Return each student minus the ensemble of its own teachers, by row.
+
+    Raises ErktError as ``differences`` does.
+    """
+    scores = {name: (one.ensemble_scores(), {name: one.scores()}) for name, one in students.items()}
+    if len({tuple(one.ensemble.items()) for one in students.values()}) == 1:
+        first = next(iter(students.values())).ensemble_scores()
+        return paired.against(first, {name: one.scores() for name, one in students.items()})
+    return {row: found for table in paired.in_tables(list(scores.values())) for row, found in table.items()}
 
 
 def differences(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:
@@ -39,14 +69,21 @@ def differences_by_steps(students: Mapping[str, Student], reference: str) -> dic
 
 
 def list_students(
-    students: Mapping[str, Student], minus: Mapping[str, Difference], paper: Mapping[str, str]
+    students: Mapping[str, Student],
+    minus: Mapping[str, Difference],
+    below: Mapping[str, Difference],
+    paper: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Return one row a student, by row name, with its difference to a reference, if there is one."""
+    """Return one row a student, by row name.
+
+    ``minus`` are the differences to a reference, of rows that have one, ``below`` those to the ensembles.
+    """
     return [
         {"row": name, "label": student.label}
         | _over_seeds(student.oa)
         | {"paper": paper.get(name), "ensemble": spread(list(student.ensemble.values()))["mean"]}
         | (minus[name].row() if name in minus else dict.fromkeys(paired.COLUMNS))
+        | {f"ensemble_{key}": value for key, value in below[name].row().items()}
         | {"steps": student.steps}
         | {"student_passes": student.student_passes, "teacher_passes": student.teacher_passes}
         | {"gmacs": student.gmacs, "run": student.run, "base": student.base}
@@ -54,7 +91,7 @@ def list_students(
     ]
 
 
-def validated_row(row: str, label: str, oa: Mapping[int, float], run: Run) -> dict[str, Any]:
+def validated_row(row: str, label: str, oa: Mapping[int, float], run: Together) -> dict[str, Any]:
     """Return a row of a search: mean and deviation of ``oa`` over the seeds, and where it comes from."""
     return {"row": row, "label": label} | _over_seeds(oa) | {"run": run.name, "base": run.base}
 

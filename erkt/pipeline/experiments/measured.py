@@ -1,8 +1,7 @@
 """What a finished run measured: read from files that git keeps of it, each checked against DVC's record."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,12 @@ import numpy as np
 
 from erkt.errors import ErktError
 from erkt.evaluation.paired import Bools, Scores
+from erkt.evaluation.summary import summarize
 from erkt.params.resizing import Resizing
 from erkt.params.schema import build
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell
-from erkt.pipeline.experiments.runs import Run
+from erkt.pipeline.experiments.runs import Together
 
 _FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward ones
 _POINTS = 16  # at which an epoch's growing images are counted
@@ -46,6 +46,20 @@ class Student:
     run: str
     base: str
 
+    def on(self, images: Mapping[int, tuple[str, ...]]) -> "Student":
+        """Return the student on some of its test images alone: their keys by seed, in its own order."""
+        rows = {seed: np.isin(self.images[seed], keys) for seed, keys in images.items()}
+        hits = {seed: self.hits[seed][row] for seed, row in rows.items()}
+        ensemble = {seed: self.ensemble_hits[seed][row] for seed, row in rows.items()}
+        return replace(
+            self,
+            oa={seed: 100 * float(own.mean()) for seed, own in hits.items()},
+            ensemble={seed: 100 * float(own.mean()) for seed, own in ensemble.items()},
+            hits=hits,
+            ensemble_hits=ensemble,
+            images=images,
+        )
+
     def scores(self) -> Scores:
         """Return the student's OA, to be compared."""
         return Scores(self.run, self.oa, self.hits, self.images)
@@ -55,9 +69,9 @@ class Student:
         return Scores(f"the ensemble of {self.run}", self.ensemble, self.ensemble_hits, self.images)
 
 
-def student(run: Run, label: str) -> Student:
+def student(run: Together, label: str) -> Student:
     """Return what the student of ``run`` reached at each seed, and what it cost."""
-    seeds, teachers = run.params["seeds"], run.params["teachers"]
+    seeds, teachers = list(run.by_seed), run.params["teachers"]
     reports = {seed: _evaluated(run, seed, paths.metrics("evaluate", str(seed))) for seed in seeds}
     rows = {seed: {row["network"]: row for row in report} for seed, report in reports.items()}
     predicted = {seed: _evaluated(run, seed, paths.predictions(seed)) for seed in seeds}
@@ -72,7 +86,7 @@ def student(run: Run, label: str) -> Student:
         hits=_hits(predicted, "student"),
         ensemble_hits=_hits(predicted, "ensemble"),
         images={seed: tuple(row["key"] for row in table) for seed, table in predicted.items()},
-        data=next(out["md5"] for out in run.lock["prepare"]["outs"]),
+        data=run.prepared,
         steps=steps(run.params, len(next(iter(predicted.values())))),
         student_passes=student_passes,
         teacher_passes=teacher_passes,
@@ -82,41 +96,46 @@ def student(run: Run, label: str) -> Student:
     )
 
 
-def summary(run: Run) -> dict[str, Any]:
-    """Return the summary of ``run``: ``teachers`` by name, ``ensemble``, ``student``, over its seeds."""
-    found: dict[str, Any] = json.loads(run.read(paths.SUMMARY, Cell("summarize", {})))
-    return found
+def networks(run: Together) -> dict[str, Any]:
+    """Return ``teachers`` by name, ``ensemble`` and ``student`` over the seeds, as ``summarize`` does."""
+    results = [_evaluated(run, seed, paths.metrics("evaluate", str(seed))) for seed in run.by_seed]
+    teachers: dict[str, list[dict[str, Any]]] = {name: [] for name in run.params["teachers"]}
+    for name, rows in teachers.items():
+        for seed, one in run.by_seed.items():
+            cell = Cell("evaluate_teacher", {"seed": str(seed), "teacher": name})
+            rows += one.rows(paths.metrics("evaluate_teacher", cell.label), cell)
+    return summarize(results, teachers)
 
 
-def sweeps(run: Run) -> dict[int, list[dict[str, str]]]:
+def sweeps(run: Together) -> dict[int, list[dict[str, str]]]:
     """Return by seed the rows of the ensemble's sweep on the test part."""
-    return {seed: _evaluated(run, seed, paths.test_sweep(seed)) for seed in run.params["seeds"]}
+    return {seed: _evaluated(run, seed, paths.test_sweep(seed)) for seed in run.by_seed}
 
 
-def validated(run: Run, stage: str) -> dict[int, float]:
+def validated(run: Together, stage: str) -> dict[int, float]:
     """Return by seed the OA in percent on the validation part of the student or, by ``stage``, the ensemble.
 
     The student's is that after the last epoch. Raises ErktError if there was no validation part.
     """
     found = {}
-    for seed in run.params["seeds"]:
+    for seed, one in run.by_seed.items():
         cell = Cell(stage, {"seed": str(seed)})
         if stage == "distill":
-            text = run.rows(paths.curves(seed, "student"), cell)[-1].get("val_oa")
+            text = one.rows(paths.curves(seed, "student"), cell)[-1].get("val_oa")
         else:
-            text = next(row["oa"] for row in run.rows(paths.sweep(seed), cell) if row["chosen"] == "1")
+            text = next(row["oa"] for row in one.rows(paths.sweep(seed), cell) if row["chosen"] == "1")
         if not text:
             raise ErktError(f"experiment {run.name}: seed {seed} has no validation part")
         found[seed] = float(text)
     return found
 
 
-def agreement(run: Run, name: str) -> dict[int, float]:
+def agreement(run: Together, name: str) -> dict[int, float]:
     """Return by seed a figure of the stage measure; ErktError if it has none: one view has no variance."""
     found = {}
-    for seed in run.params["seeds"]:
+    for seed, one in run.by_seed.items():
         path = paths.metrics("measure", str(seed))
-        found[seed] = run.rows(path, Cell("measure", {"seed": str(seed)}))[0][name]
+        found[seed] = one.rows(path, Cell("measure", {"seed": str(seed)}))[0][name]
     if None in found.values():
         raise ErktError("one view has no variance")
     return found
@@ -174,5 +193,5 @@ def _hits(predicted: Mapping[int, Sequence[Mapping[str, str]]], who: str) -> dic
     return {seed: np.array([row[who] == row["actual"] for row in table]) for seed, table in predicted.items()}
 
 
-def _evaluated(run: Run, seed: int, path: Path) -> list[dict[str, Any]]:
-    return run.rows(path, Cell("evaluate", {"seed": str(seed)}))
+def _evaluated(run: Together, seed: int, path: Path) -> list[dict[str, Any]]:
+    return run.by_seed[seed].rows(path, Cell("evaluate", {"seed": str(seed)}))

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -36,6 +37,13 @@ class Run:
     def params(self) -> dict[str, Any]:
         """The params that it ran with."""
         return self._block(paths.PARAMS)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Its seeds; none if it is no experiment of this pipeline."""
+        with suppress(ErktError):
+            return list(self.params.get("seeds") or [])
+        return []
 
     @cached_property
     def lock(self) -> dict[str, Any]:
@@ -82,6 +90,36 @@ class Run:
             raise ErktError(f"experiment {self.name}: it has no {path}") from None
 
 
+@dataclass(frozen=True)
+class Together:
+    """Runs of one row that have all its seeds between them: ``by_seed``, in the row's order."""
+
+    by_seed: Mapping[int, Run]
+
+    @property
+    def name(self) -> str:
+        """The runs' names, each once."""
+        return " ".join(dict.fromkeys(run.name for run in self.by_seed.values()))
+
+    @property
+    def base(self) -> str:
+        """The commits of their code, each once."""
+        return " ".join(dict.fromkeys(run.base for run in self.by_seed.values()))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The row's params."""
+        return next(iter(self.by_seed.values())).params | {"seeds": list(self.by_seed)}
+
+    @property
+    def prepared(self) -> str:
+        """DVC's hash of the prepared images; ErktError if the runs have others."""
+        found = {run.lock["prepare"]["outs"][0]["md5"] for run in self.by_seed.values()}
+        if len(found) > 1:
+            raise ErktError(f"{self.name} were made from images of other content")
+        return str(found.pop())
+
+
 def find_runs() -> list[Run]:
     """Return all experiments of this repository, the newest first."""
     form = "--format=%(refname) %(objectname)"
@@ -94,17 +132,25 @@ def find_runs() -> list[Run]:
     return found
 
 
-def finished(runs: Iterable[Run], params: Mapping[str, Any], last_stage: str | None) -> Run | None:
-    """Return the newest of ``runs`` that has run with ``params`` and the code that lies here.
+def finished(runs: Iterable[Run], params: Mapping[str, Any], last_stage: str | None) -> Together | None:
+    """Return the newest of ``runs`` that together have run ``params`` with the code that lies here.
 
-    To its end, or to that of ``last_stage``.
-
-    It may belong to another experiment: rows of several tables can be the same run.
+    To their end, or to that of ``last_stage``. A run may have some of the seeds, or more than these, and it
+    may belong to another experiment: rows of several tables can be the same run. None if a seed is missing.
     """
-    return next((run for run in runs if not run.faults(params, last_stage)), None)
+    found: dict[int, Run] = {}
+    for run in runs:
+        new = [seed for seed in run.seeds if seed in params["seeds"] and seed not in found]
+        if new and not run.faults({**params, "seeds": run.seeds}, last_stage):
+            found |= dict.fromkeys(new, run)
+    if len(found) < len(params["seeds"]):
+        return None
+    return Together({seed: found[seed] for seed in params["seeds"]})
 
 
-def finished_rows(experiment: Experiment, preset: str, runs: Iterable[Run], *, quick: bool) -> dict[str, Run]:
+def finished_rows(
+    experiment: Experiment, preset: str, runs: Iterable[Run], *, quick: bool
+) -> dict[str, Together]:
     """Return the runs of those rows that have run to their end."""
     wanted = {row: experiment.params(preset, row, quick=quick) for row in experiment.rows}
     found = {row: finished(runs, params, experiment.last_stage) for row, params in wanted.items()}

@@ -9,7 +9,7 @@ from erkt.pipeline import paths
 from erkt.pipeline.experiments import comparison, measured
 from erkt.pipeline.experiments.definition import Experiment
 from erkt.pipeline.experiments.page import page_path, write_page
-from erkt.pipeline.experiments.runs import Run, finished, finished_rows
+from erkt.pipeline.experiments.runs import Run, Together, finished, finished_rows
 
 Rows = list[dict[str, Any]]
 
@@ -25,6 +25,10 @@ that have a weight.
 """
 
 
+_SHARED = """
+Rows have other test parts, since unlabelled images are drawn out of them: OA is that on the images that all
+rows test.
+"""
 _SEARCH = """\
 OA on validation parts, from which settings are chosen. These runs end before any test image is read.
 """
@@ -59,28 +63,33 @@ def left_out(experiment: Experiment, preset: str, runs: Sequence[Run]) -> dict[s
     reasons = {}
     for row in experiment.rows:
         both = [experiment.params(preset, row, quick=quick) for quick in (False, True)]
-        used = [finished(runs, params, experiment.last_stage) for params in both]
+        found = [finished(runs, params, experiment.last_stage) for params in both]
+        used = [run for together in found if together for run in together.by_seed.values()]
         for run in runs:
             if run.name.startswith(f"{experiment.name}-{preset}-{row}-") and run not in used:
-                fewest = min((run.faults(params, experiment.last_stage) for params in both), key=len)
+                alone = [{**params, "seeds": run.seeds} for params in both]
+                fewest = min((run.faults(params, experiment.last_stage) for params in alone), key=len)
                 more = f" and {len(fewest) - _SHOWN} more reasons" if len(fewest) > _SHOWN else ""
-                newer = "a newer run has the same params and code"
+                newer = "a newer run has the same params and code, or its row lacks another seed"
                 reasons[run.name] = ("; ".join(fewest[:_SHOWN]) + more) or newer
     return reasons
 
 
 def _students(
-    experiment: Experiment, runs: Mapping[str, Run], paper: Mapping[str, str]
+    experiment: Experiment, runs: Mapping[str, Together], paper: Mapping[str, str]
 ) -> tuple[Rows, Rows, str]:
     """Return the rows of the page, those of the CSV, and what is said below."""
-    students = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
+    whole = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
+    students = comparison.on_shared_images(whole)
+    below = comparison.against_ensembles(students)
     reference, curve = experiment.reference or "", experiment.compares == "curve"
     if curve:
         minus, against = comparison.differences_by_steps(students, reference), f"{reference} at as many steps"
     else:
         minus, against = comparison.differences(students, reference), experiment.rows[reference].label
     level = f" ({next(iter(minus.values())).level:.4g} %)" if minus else ""
-    kept = comparison.list_students(students, minus, paper)
+    gaps = f"against its ensemble ({next(iter(below.values())).level:.4g} %)"
+    kept = comparison.list_students(students, minus, below, paper)
     shown = [
         {"student": row["label"]}
         | ({"steps": row["steps"]} if curve else {})
@@ -89,16 +98,20 @@ def _students(
             "OA (%)": comparison.with_deviation(row),
             f"against {against}{level}": minus[row["row"]].shown() if row["row"] in minus else None,
             "": row["verdict"],
+            gaps: f"{below[row['row']].shown()}: {row['ensemble_verdict']}",
             "passes, student / teachers": f"{row['student_passes']} / {row['teacher_passes']}",
             "GMAC an image": f"{row['gmacs']:.3g}",
             "paper's OA (%)": row["paper"],
         }
         for row in kept
     ]
-    return shown, kept, _notes(experiment, runs, list(minus.values()))
+    notes = _notes(experiment, runs, list(minus.values()))
+    if any(students[row].images != one.images for row, one in whole.items()):
+        notes += _SHARED
+    return shown, kept, notes
 
 
-def _notes(experiment: Experiment, runs: Mapping[str, Run], minus: Sequence[Difference]) -> str:
+def _notes(experiment: Experiment, runs: Mapping[str, Together], minus: Sequence[Difference]) -> str:
     missing = [
         f"{row.label} ({name})" if experiment.compares == "curve" else row.label
         for name, row in experiment.rows.items()
@@ -108,7 +121,7 @@ def _notes(experiment: Experiment, runs: Mapping[str, Run], minus: Sequence[Diff
     return "\n".join([*said, _STUDENTS, *([f"Not run: {', '.join(missing)}.\n"] if missing else [])])
 
 
-def _search(experiment: Experiment, runs: Mapping[str, Run]) -> tuple[Rows, Rows]:
+def _search(experiment: Experiment, runs: Mapping[str, Together]) -> tuple[Rows, Rows]:
     """Return the rows of the page, the best first, and those of the CSV."""
     stage = str(experiment.last_stage)
     found = {row: measured.validated(run, stage) for row, run in runs.items()}
@@ -131,9 +144,9 @@ def _picture(experiment: Experiment, preset: str, rows: Rows, *, quick: bool) ->
     return f"![OA against training steps]({path.name})\n"
 
 
-def _networks(run: Run, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
+def _networks(run: Together, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
     """Return the rows of the page, with the literature's, and those of the CSV."""
-    kept = comparison.list_networks(measured.summary(run), paper)
+    kept = comparison.list_networks(measured.networks(run), paper)
     shown = [
         {
             "network": row["network"],
@@ -152,7 +165,7 @@ def _networks(run: Run, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
     return shown, kept
 
 
-def _weights(run: Run) -> tuple[Rows, Rows]:
+def _weights(run: Together) -> tuple[Rows, Rows]:
     """Return the rows of the page, which are those on eq. 14's line, and those of the CSV: all candidates."""
     kept = comparison.list_weights(measured.sweeps(run))
     lead = run.params["ensemble"]["lead"] or next(iter(run.params["teachers"]))
