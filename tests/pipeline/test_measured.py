@@ -77,8 +77,9 @@ def test_runs_of_single_seeds_make_a_row_together_and_the_newest_of_each_counts(
     assert together.prepared == "images"
     assert finished(runs[:2], {"seeds": [0, 1]}, None) is None
     apart = finished([ran("a", [0]), ran("b", [1], "other")], {"seeds": [0, 1]}, None)
+    assert apart
     with pytest.raises(ErktError, match="a b were made from images of other content"):
-        assert apart and apart.prepared
+        assert apart.prepared
 
 
 SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]
