@@ -19,7 +19,7 @@ from erkt.pipeline.experiments.launch import overrides
 
 FILES = names_in(ROOT / "experiments")
 PRESETS = names_in(ROOT / "presets")
-PRESET, FAST = "aid100-64", "presets/aid100-64-fast.yaml"
+PRESET, OTHER = "aid100-64", "presets/eurosat-tr5.yaml"
 CONTENT: dict[str, Any] = {
     "title": "t",
     "source": "Table 0",
@@ -68,16 +68,16 @@ def test_values_are_copied_from_the_params_as_they_are_then_or_from_a_file(
     changes = {
         "vsm": "${base}",
         "vsm.rotation.p": 0.0,
-        "distill.recipe": f"${{{FAST}:distill.recipe}}",
+        "distill.recipe": f"${{{OTHER}:distill.recipe}}",
         "distill.recipe.epochs": "5 * ${distill.recipe.epochs}",
         "cache.views_per_block": "${distill.recipe.epochs}",
     }
-    preset, fast = copy.deepcopy(find_preset(PRESET)), read_yaml(Path(FAST))
+    preset, other = copy.deepcopy(find_preset(PRESET)), read_yaml(Path(OTHER))
     made = make(rows=one(changes)).params(PRESET, "one", quick=False)
     assert made["base"] == preset["base"], "a change of the copy has reached what was copied"
     assert made["vsm"] == preset["base"] | {"rotation": preset["base"]["rotation"] | {"p": 0.0}}
-    epochs = 5 * fast["distill"]["recipe"]["epochs"]
-    assert made["distill"]["recipe"] == fast["distill"]["recipe"] | {"epochs": epochs}
+    epochs = 5 * other["distill"]["recipe"]["epochs"]
+    assert made["distill"]["recipe"] == other["distill"]["recipe"] | {"epochs": epochs}
     assert made["cache"]["views_per_block"] == epochs
     assert find_preset(PRESET) == preset
 

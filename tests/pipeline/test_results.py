@@ -16,21 +16,12 @@ from erkt.pipeline.experiments.runs import breaks
 
 FOLDER = ROOT / "results/aid100-64"
 STUDENTS = {
-    "fast": "full",
-    "frontier": "full",
     "losses": "dist",
-    "precision": "fp32",
     "table7": "r10",
     "table9": "erkt",
     "views": "all",
 }
 """The tables of students, and the row to which each takes differences."""
-
-PRESETS = {"precision": "aid100-64-fast"}
-"""That of a table, where it is not aid100-64; the records of all lie together."""
-
-SEEDS = {"fast": {"3", "4", "5"}}
-"""Those of a table, where they are not 0, 1, 2."""
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +38,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(name: str) -> list[dict[str, str]]:
-    folder = ROOT / "results" / PRESETS.get(name, FOLDER.name)
-    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -80,7 +70,7 @@ def test_means_deviations_and_intervals_are_those_of_the_accuracies(name: str) -
     first = by_seed(rows[STUDENTS[name]])
     for row in rows.values():
         found = by_seed(row)
-        assert found.keys() == SEEDS.get(name, {"0", "1", "2"})
+        assert found.keys() == {"0", "1", "2"}
         assert float(row["oa"]) == pytest.approx(statistics.mean(found.values()), abs=1e-3)
         assert float(row["std"]) == pytest.approx(statistics.stdev(found.values()), abs=1e-3)
         if row["row"] != STUDENTS[name]:
