@@ -80,7 +80,9 @@ def _architectures(params: dict[str, Any]) -> dict[str, list[str]]:
     }
     for place, network in {**blocks, "student": params["student"]}.items():
         if network["side"] is not None or network["options"]:
-            raise ErktError(f"{place}: the table takes networks at prepare.side alone, without options")
+            raise ErktError(
+                f"{place}: the table takes networks at prepare.side, without options; use another --preset"
+            )
     teachers = [settings["network"]["arch"].partition(".")[0] for settings in params["teachers"].values()]
     others = [name for name in PAPER if name not in ("ensemble", "student")]
     single = {name: [name] for name in dict.fromkeys([*others, *teachers])}
