@@ -214,6 +214,29 @@ def test_claims_that_nothing_has_measured_are_said_to_be_open(ran: Ran, erkt: Co
     assert out.count("not run: ") == 10
 
 
+def test_a_search_is_judged_on_the_validation_part_and_reads_no_test_image(ran: Ran, erkt: Command) -> None:
+    assert erkt("experiment", "search", "--row", "rat")[1:] == (
+        "",
+        "error: experiment search: no row 'rat'; did you mean 'rate'?\n",
+    )
+    assert "no seed '1'" in erkt("experiment", "search", "--seed", "1")[2]
+    assert erkt("experiment", "search", "--row", "rate")[0] == 0
+    assert [row["row"] for row in ran.table("search")] == ["half", "rate"], "what has run is in the table"
+    recorded = yaml.safe_load(ran.show("search-tiny-rate", "dvc.lock"))["stages"]
+    assert recorded["distill@0"]["params"]["params.yaml"]["distill"]["recipe"]["learning_rate"] == 0.5
+    assert {name.partition("@")[0] for name in recorded}.isdisjoint(
+        {"evaluate", "evaluate_teacher", "summarize"}
+    )
+    found = {row["row"]: row for row in ran.table("search")}
+    for row, run in (("half", "ratio-tiny-half"), ("rate", "search-tiny-rate")):
+        curve = list(csv.DictReader(ran.show(run, "metrics/curves/0-student.csv").splitlines()))
+        assert float(found[row]["oa"]) == pytest.approx(float(curve[-1]["val_oa"]), abs=1e-4)
+    assert erkt("experiment", "mixes")[0] == 0
+    (mixed,) = ran.table("mixes")
+    swept = list(csv.DictReader(ran.show("ratio-tiny-half", "metrics/sweep/0.csv").splitlines()))
+    assert float(mixed["oa"]) == pytest.approx(float(swept[0]["oa"]), abs=1e-4)
+
+
 def test_a_run_that_was_not_evaluated_again_is_left_out_and_named(ran: Ran, erkt: Command) -> None:
     """A part of the pipeline run beside a commit that holds a whole run: its record lists every cell."""
     for path in ("dvc.lock", "params.yaml"):
@@ -250,26 +273,3 @@ def test_runs_of_other_code_run_again_from_where_they_differ(ran: Ran) -> None:
     done = ran.clone.python("-m", "erkt", "experiment", "weights")
     executed = set(re.findall(r"^Running stage '([^']+)'", done.stdout, flags=re.MULTILINE))
     assert executed == {"distill@0"}, "the student is the same, so what follows is restored"
-
-
-def test_a_search_is_judged_on_the_validation_part_and_reads_no_test_image(ran: Ran, erkt: Command) -> None:
-    assert erkt("experiment", "search", "--row", "rat")[1:] == (
-        "",
-        "error: experiment search: no row 'rat'; did you mean 'rate'?\n",
-    )
-    assert "no seed '1'" in erkt("experiment", "search", "--seed", "1")[2]
-    assert erkt("experiment", "search", "--row", "rate")[0] == 0
-    assert [row["row"] for row in ran.table("search")] == ["half", "rate"], "what has run is in the table"
-    recorded = yaml.safe_load(ran.show("search-tiny-rate", "dvc.lock"))["stages"]
-    assert recorded["distill@0"]["params"]["params.yaml"]["distill"]["recipe"]["learning_rate"] == 0.5
-    assert {name.partition("@")[0] for name in recorded}.isdisjoint(
-        {"evaluate", "evaluate_teacher", "summarize"}
-    )
-    found = {row["row"]: row for row in ran.table("search")}
-    for row, run in (("half", "ratio-tiny-half"), ("rate", "search-tiny-rate")):
-        curve = list(csv.DictReader(ran.show(run, "metrics/curves/0-student.csv").splitlines()))
-        assert float(found[row]["oa"]) == pytest.approx(float(curve[-1]["val_oa"]), abs=1e-4)
-    assert erkt("experiment", "mixes")[0] == 0
-    (mixed,) = ran.table("mixes")
-    swept = list(csv.DictReader(ran.show("ratio-tiny-half", "metrics/sweep/0.csv").splitlines()))
-    assert float(mixed["oa"]) == pytest.approx(float(swept[0]["oa"]), abs=1e-4)
