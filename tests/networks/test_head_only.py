@@ -80,7 +80,7 @@ def test_a_step_is_adamw_of_a_linear_layer_on_the_features_of_the_frozen_network
     recipe = replace(RECIPE, epochs=1, batch_size=32, weight_decay=0.3)
     row = next(fit(model, data, objective, recipe=recipe, seed=0))
 
-    view, order = data.epoch(0)
+    view, order = data.epoch(0, 1)
     batch = data.batch(view, order[0])
     with torch.no_grad():
         network = reference.network
