@@ -111,8 +111,8 @@ def test_without_any_label_the_student_is_that_of_distillation_alone(name: str) 
 def test_views_are_the_same_pixels_whether_their_images_have_labels_or_not() -> None:
     with_labels, without = data(subset(31)), data(mixed())
     for number in range(2):
-        view, order = without.epoch(number)
-        other, other_order = with_labels.epoch(number)
+        view, order = without.epoch(number, 4)
+        other, other_order = with_labels.epoch(number, 4)
         assert all(map(np.array_equal, order, other_order))
         for positions in order:
             one, two = without.batch(view, positions), with_labels.batch(other, positions)
@@ -132,7 +132,7 @@ def test_stored_logits_of_unlabelled_images_are_replayed_and_belong_to_both_list
     write_block(tmp_path / "0", classifier(1), images, views=[0, 1], origin=ORIGIN)
     stored = open_blocks([tmp_path / "0"], images, ORIGIN, [0, 1], no_warning)
     teach = CachedTeachers([stored], [1.0], "logits")
-    view, order = images.epoch(1)
+    view, order = images.epoch(1, 4)
     teacher = classifier(1).eval()
     for positions in order:
         batch = images.batch(view, positions)
