@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from made import batches, classifier
 
+from erkt.data.index import NO_LABEL
 from erkt.evaluation.on_views import OnViews, on_views
 
 
@@ -39,3 +40,10 @@ def test_a_mixed_image_belongs_to_both_classes_by_its_share() -> None:
     alpha = np.array([[0.0, 0.25, 1.0, 0.5]], np.float32)
     shares = OnViews(nothing, nothing, label_a, label_b, alpha).shares
     np.testing.assert_array_equal(shares, [[[1, 0, 0], [0.75, 0, 0.25], [0, 0, 1], [0, 1, 0]]])
+
+
+def test_a_part_without_a_label_belongs_to_no_class() -> None:
+    nothing = np.zeros((1, 3, 2), np.float32)
+    label_a, label_b = np.array([[NO_LABEL, 0, NO_LABEL]]), np.array([[1, NO_LABEL, NO_LABEL]])
+    shares = OnViews(nothing, nothing, label_a, label_b, np.float32([[0.25, 0.25, 0.5]])).shares
+    np.testing.assert_array_equal(shares, [[[0, 0.25], [0.75, 0], [0, 0]]])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from erkt.data.index import NO_LABEL
 from erkt.evaluation import variance
 from erkt.evaluation.on_views import OnViews
 
@@ -89,3 +90,24 @@ def test_one_view_has_no_variance_over_views() -> None:
 def test_nothing_is_divided_by_a_variance_of_0() -> None:
     views = seen(logits(1), np.zeros_like(logits(2)))
     assert variance.report(replace(views))["logits_within_over_between"] is None
+
+
+def test_images_with_an_unlabelled_part_have_no_part_in_the_variance_of_classes_alone() -> None:
+    views = seen(logits(1), logits(2))
+    label_a = views.label_a.copy()
+    label_a[:, [1, 5]] = NO_LABEL
+    views = replace(views, label_a=label_a, alpha=np.zeros_like(views.alpha))
+    kept = [0, 2, 3, 4]
+    alone = {
+        name: getattr(views, name)[:, kept] for name in ("student", "teacher", "label_a", "label_b", "alpha")
+    }
+    found, whole, known = (
+        variance.report(each)
+        for each in (views, replace(views, label_a=seen(logits(1), logits(2)).label_a), OnViews(**alone))
+    )
+    for name in ("logits", "probabilities"):
+        for figure in ("within_class", "between_classes"):
+            assert found[f"{name}_{figure}"] == pytest.approx(known[f"{name}_{figure}"])
+            assert found[f"{name}_{figure}"] != pytest.approx(whole[f"{name}_{figure}"])
+        for figure in ("across_views", "distance"):
+            assert found[f"{name}_{figure}"] == whole[f"{name}_{figure}"]

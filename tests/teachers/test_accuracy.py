@@ -1,6 +1,7 @@
 """How often teachers are right on views and on whole images: against loops, and teachers that are known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from made import batches, classifier
 from torch import Tensor, nn
 
+from erkt.data.index import NO_LABEL
 from erkt.teachers import accuracy
 from erkt.teachers.online import OnlineTeachers
 from erkt.views.batches import Batch, ViewBatches
@@ -35,6 +37,25 @@ def larger(batch: Batch) -> Tensor:
 def smaller(batch: Batch) -> Tensor:
     classes = torch.where(batch.alpha > 0.5, batch.label_a, batch.label_b)
     return nn.functional.one_hot(classes, 3).float()
+
+
+def test_images_whose_larger_part_is_unlabelled_do_not_count() -> None:
+    """Right on one of two that count; the last two are unlabelled, or mixed mostly with what is."""
+    label_a, label_b = np.array([0, 1, NO_LABEL, 2]), np.array([NO_LABEL, 2, 1, NO_LABEL])
+    alpha = np.float32([0.25, 0.75, 0.25, 0.75])
+    found = accuracy.of_views(np.array([0, 1, 1, 2]), label_a, label_b, alpha)
+    assert found == (50, 100)
+
+
+def test_whole_images_without_a_label_do_not_count() -> None:
+    """Without their labels the wrongly named images are gone."""
+    labels = DATA.subset.labels.copy()
+    labels[::2] = (labels[::2] + 1) % 3
+    wrong = replace(DATA, subset=replace(DATA.subset, labels=labels))
+    assert accuracy.of_whole_images(networks(Brightest()), wrong, np.arange(31)) < 50
+    labels = np.where(np.arange(31) % 2 == 0, NO_LABEL, labels)
+    known = replace(DATA, subset=replace(DATA.subset, labels=labels))
+    assert accuracy.of_whole_images(networks(Brightest()), known, np.arange(31)) == 100
 
 
 def test_of_views_is_what_a_loop_counts() -> None:

@@ -32,13 +32,18 @@ def on_shared_images(students: Mapping[str, Student]) -> dict[str, Student]:
 def against_ensembles(students: Mapping[str, Student]) -> dict[str, Difference]:
     """Return each student minus the ensemble of its own teachers, by row.
 
+    Rows whose ensembles have the same OA at every seed share one, and are one table of differences.
+
     Raises ErktError as ``differences`` does.
     """
-    scores = {name: (one.ensemble_scores(), {name: one.scores()}) for name, one in students.items()}
-    if len({tuple(one.ensemble.items()) for one in students.values()}) == 1:
-        first = next(iter(students.values())).ensemble_scores()
-        return paired.against(first, {name: one.scores() for name, one in students.items()})
-    return {row: found for table in paired.in_tables(list(scores.values())) for row, found in table.items()}
+    tables: dict[tuple[tuple[int, float], ...], dict[str, Student]] = {}
+    for name, one in students.items():
+        tables.setdefault(tuple(one.ensemble.items()), {})[name] = one
+    compared = [
+        (next(iter(table.values())).ensemble_scores(), {row: one.scores() for row, one in table.items()})
+        for table in tables.values()
+    ]
+    return {row: found for table in paired.in_tables(compared) for row, found in table.items()}
 
 
 def differences(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:

@@ -70,15 +70,15 @@ class Experiment:
     paper: dict[str, dict[str, str]]
 
     def __post_init__(self) -> None:
-        searched = ("students", "ensembles") if self.part == "validation" else ()
-        if (self.compares == "ensembles" or self.part == "validation") and self.compares not in searched:
+        searches = self.part == "validation"
+        if self.compares != "students" and searches != (self.compares == "ensembles"):
             raise ErktError("part: validation is for students and ensembles, and ensembles for validation")
-        if (self.reference is None) == (self.compares in ("students", "curve") and not searched):
+        if (self.reference is None) == (self.compares in ("students", "curve") and not searches):
             raise ErktError(
                 "reference: a row of students to compare with on the test part, or a label of a curve; "
                 "none for all else"
             )
-        if self.reference is None and not searched and len(self.rows) > 1:
+        if self.reference is None and not searches and len(self.rows) > 1:
             raise ErktError(f"rows: {self.compares} are those of one row")
         labels = {row.label for row in self.rows.values()}
         if self.compares == "curve" and self.reference not in labels:
