@@ -144,7 +144,7 @@ def test_a_repacked_benchmark_has_the_published_images_and_the_bytes_of_any_othe
         unpack(tmp_path / "folder", images),
     ]
     for place in places:
-        settings = Dataset("eurosat", "benchmark", str(place), None, None)
+        settings = Dataset("eurosat", "benchmark", str(place), None, None, None)
         fetch(settings, tmp_path / "out", {}, ignore, benchmarks=RECORDS)
         assert (tmp_path / "out").read_bytes() == got
 
@@ -152,9 +152,11 @@ def test_a_repacked_benchmark_has_the_published_images_and_the_bytes_of_any_othe
 def test_what_is_packed_from_the_hub_can_be_pinned(tmp_path: Path, hub: Hub) -> None:
     hub.serve(name="eurosat")
     pin = hashlib.sha256(hub.get("eurosat")).hexdigest()
-    facts = fetch(Dataset("eurosat", "benchmark", None, pin, None), hub.out, {}, ignore, benchmarks=RECORDS)
+    facts = fetch(
+        Dataset("eurosat", "benchmark", None, pin, None, None), hub.out, {}, ignore, benchmarks=RECORDS
+    )
     assert (facts["sha256"], facts["remarks"]) == (pin, [])
-    another = Dataset("eurosat", "benchmark", None, "0" * 64, None)
+    another = Dataset("eurosat", "benchmark", None, "0" * 64, None, None)
     message = refused(fetch, another, tmp_path / "out", {}, ignore, benchmarks=RECORDS)
     assert message.endswith(f"sha256 {pin}, expected {'0' * 64}")
     assert not (tmp_path / "out").exists()
