@@ -21,6 +21,7 @@ from torch import Tensor
 from erkt.errors import ErktError
 from erkt.files.replace import replace_whole
 from erkt.inflight.stopping import Stop, Stopped
+from erkt.machine.device import described
 
 FILE = "checkpoint.safetensors"
 
@@ -36,8 +37,8 @@ class Checkpoint:
 class Checkpoints:
     """Where long work keeps its checkpoints; this one, for work that may start again, keeps none."""
 
-    def restore(self) -> Checkpoint | None:
-        """Return the last checkpoint, or None at the beginning."""
+    def restore(self, device: torch.device) -> Checkpoint | None:
+        """Return the last checkpoint, or None at the beginning. The work goes on or begins on ``device``."""
         return None
 
     def after_step(self, make: Callable[[], Checkpoint]) -> None:
@@ -69,11 +70,17 @@ class FolderCheckpoints(Checkpoints):
         self._warn = warn
         self._clock = clock
         self._started = self._kept_at = clock()
+        self._device = torch.device("cpu")
         self.attempts = 1
         self.spent = 0.0
 
-    def restore(self) -> Checkpoint | None:
-        """Return the last checkpoint, or None if there is none, or, with a warning, none that is intact."""
+    def restore(self, device: torch.device) -> Checkpoint | None:
+        """Return the last checkpoint, or None if there is none, or, with a warning, none that is intact.
+
+        A warning also says if it was made on another device than ``device``, or with another torch or number
+        of threads. Whoever works calls this first: checkpoints from then on say that they are of ``device``.
+        """
+        self._device = device
         if not self._path.exists():
             return None
         try:
@@ -83,10 +90,10 @@ class FolderCheckpoints(Checkpoints):
             self._warn(f"{self._path} is damaged ({reason}); starting from the beginning")
             return None
         self.attempts, self.spent = about["attempts"] + 1, about["seconds"]
-        if about["made_with"] != _made_with():
+        if about["made_with"] != self._made_with():
             self._warn(
-                f"{self._path} was made with {about['made_with']}, this is {_made_with()}: going on, but not "
-                "bit for bit as without the interruption"
+                f"{self._path} was made with {about['made_with']}, this is {self._made_with()}: going on, "
+                "but not bit for bit as without the interruption"
             )
         return checkpoint
 
@@ -94,16 +101,16 @@ class FolderCheckpoints(Checkpoints):
         """Keep a checkpoint if one is due or the process is asked to leave; then leave."""
         if self._stop.requested or self._clock() - self._kept_at >= self._seconds:
             seconds = self.spent + self._clock() - self._started
-            about = {"attempts": self.attempts, "seconds": round(seconds, 1), "made_with": _made_with()}
-            _write(self._path, make(), about)
+            about = {"attempts": self.attempts, "seconds": round(seconds, 1)}
+            _write(self._path, make(), about | {"made_with": self._made_with()})
             self._kept_at = self._clock()
         if self._stop.requested:
             raise Stopped
 
-
-def _made_with() -> str:
-    """Return what training's rounding depends on."""
-    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}"
+    def _made_with(self) -> str:
+        """Return what training's rounding depends on."""
+        threads = f"{torch.get_num_threads()} threads"
+        return f"torch {torch.__version__}, {described(self._device)}, {threads}, {platform.machine()}"
 
 
 def _write(path: Path, checkpoint: Checkpoint, about: dict[str, Any]) -> None:

@@ -29,3 +29,8 @@ def choose(settings: Runtime) -> torch.device:
     else:
         keep_freed_memory()
     return torch.device("cuda" if gpu else "cpu")
+
+
+def described(device: torch.device) -> str:
+    """Return the kind of ``device`` and, of a GPU, its name: what rounding depends on beside the threads."""
+    return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type

@@ -81,7 +81,7 @@ def block_logits(
         put_on(teacher, data.device).eval()
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
     done_views, done_samples = 0, 0
-    kept = checkpoints.restore()
+    kept = checkpoints.restore(data.device)
     if kept is not None:
         done_views, done_samples = kept.state["views"], kept.state["samples"]
         block[: len(kept.tensors["logits"])] = kept.tensors["logits"].numpy()

@@ -102,7 +102,7 @@ def fit(
         _trained(model), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     average = average_of(model, averaging)
-    place, kept = _Place(), checkpoints.restore()
+    place, kept = _Place(), checkpoints.restore(data.device)
     if kept is not None:
         place = _restore(kept, model, optimizer, average)
     yield from place.rows
@@ -175,9 +175,10 @@ def _restore(
     for name, tensor in by_owner["optimizer"].items():
         number, moment = name.split(".")
         parameter = parameters[int(number)]
-        # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar.
+        # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar,
+        # which fused AdamW reads on the parameter's device.
         fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
-        optimizer.state[parameter][moment] = fitting
+        optimizer.state[parameter][moment] = fitting.to(parameter.device)
     state: dict[str, Any] = dict(kept.state)
     device = parameters[0].device
     sums = {

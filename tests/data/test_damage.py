@@ -63,7 +63,7 @@ def test_a_full_disk_stops_with_the_checkpoint_before(disk: Path) -> None:
     assert "checkpoint.safetensors: not written: " in message
     assert "No space left" in message
     assert left(disk) == ["filler", "state/checkpoint.safetensors"]
-    checkpoint = kept.restore()
+    checkpoint = kept.restore(torch.device("cpu"))
     assert checkpoint is not None
     assert checkpoint.state == {"step": 1}
     assert torch.equal(checkpoint.tensors["w"], torch.arange(10000))

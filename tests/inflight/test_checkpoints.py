@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from made import CLASSES, LOSS, RECIPE, Interrupting, batches, classifier, keeper, subset
+from meta_device import META, standing_in
 from torch import Tensor
 
 from erkt.errors import ErktError
@@ -17,6 +18,7 @@ from erkt.networks.inference import validation
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
 
+CPU = torch.device("cpu")
 STEPS = 8  # two epochs of 31 images in batches of 8
 TABLE = torch.randn(31, len(CLASSES), generator=torch.Generator().manual_seed(0))
 
@@ -32,7 +34,7 @@ def train(checkpoints: Checkpoints, objective: Objective | None = None) -> tuple
         recipe=replace(RECIPE, weight_decay=0.1),
         seed=3,
         teach=lambda batch: TABLE[torch.from_numpy(batch.positions)],
-        validate=validation(model, subset(9, seed=5), 4, torch.device("cpu")),
+        validate=validation(model, subset(9, seed=5), 4, CPU),
         on_step=lambda done, total: heard.append((done, total)),
         checkpoints=checkpoints,
     )
@@ -83,7 +85,7 @@ def test_a_checkpoint_holds_every_type_and_shape_exactly(tmp_path: Path) -> None
     }
     state = {"third": 1 / 3, "tiny": 5e-324, "rows": [{"epoch": 1, "loss": 0.1 + 0.2}]}
     keeper(tmp_path).after_step(lambda: Checkpoint(tensors, state))
-    kept = keeper(tmp_path).restore()
+    kept = keeper(tmp_path).restore(CPU)
     assert kept is not None
     assert kept.state == state
     assert kept.tensors.keys() == tensors.keys()
@@ -101,7 +103,7 @@ def test_every_bit_of_a_checkpoint_counts(tmp_path: Path) -> None:
     for content in flipped + cut:
         path.write_bytes(content)
         warnings: list[str] = []
-        kept = keeper(tmp_path, warn=warnings.append).restore()
+        kept = keeper(tmp_path, warn=warnings.append).restore(CPU)
         if kept is not None:  # a flip that changes nothing: in the file's padding
             assert (kept.tensors["w"].tolist(), kept.state) == ([0, 1, 2, 3], {"step": 1})
         else:
@@ -116,11 +118,43 @@ def test_another_number_of_threads_goes_on_with_a_warning(
     keeper(tmp_path).after_step(lambda: Checkpoint({}, {"step": 1}))
     monkeypatch.setattr("torch.get_num_threads", lambda: 99)
     warnings: list[str] = []
-    kept = keeper(tmp_path, warn=warnings.append).restore()
+    kept = keeper(tmp_path, warn=warnings.append).restore(CPU)
     assert kept is not None
     assert kept.state == {"step": 1}
     assert len(warnings) == 1
     assert "99 threads" in warnings[0]
+
+
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
+def test_training_moves_to_another_device_with_a_warning_and_takes_all_of_its_state_along(
+    tmp_path: Path,
+) -> None:
+    """The fused optimizer refuses state on the CPU for parameters on a GPU."""
+    with pytest.raises(Stopped):
+        train(Interrupting(tmp_path, 3))
+    warnings: list[str] = []
+    model, objective = classifier(), Objective(replace(LOSS, loss_ratio=2.0))
+    with standing_in() as calls:
+        there = replace(batches(), device=META)
+        kept = keeper(tmp_path, seconds=1e9, warn=warnings.append)
+        list(fit(model, there, objective, recipe=RECIPE, seed=3, checkpoints=kept))
+    assert calls.operators.count("aten._fused_adamw_") == STEPS - 3
+    assert calls.strays == []
+    assert len(warnings) == 1
+    assert ", cpu, 1 threads" in warnings[0]
+    assert ", meta, 1 threads" in warnings[0]
+
+
+def test_cached_logits_move_to_another_device_with_a_warning(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        block_logits(classifier(1), batches(), [2, 3], checkpoints=Interrupting(tmp_path, 3))
+    warnings: list[str] = []
+    kept = keeper(tmp_path, seconds=1e9, warn=warnings.append)
+    with standing_in():
+        block_logits(classifier(1), replace(batches(), device=META), [2, 3], checkpoints=kept)
+    assert len(warnings) == 1
+    assert "was made with" in warnings[0]
+    assert ", meta, 1 threads" in warnings[0]
 
 
 def test_checkpoints_come_at_their_interval_and_when_asked_to_leave(tmp_path: Path) -> None:
@@ -145,7 +179,7 @@ def test_the_seconds_of_all_attempts_add_up(tmp_path: Path) -> None:
     for start, attempts, spent in [(100, 1, 0), (500, 2, 30), (900, 3, 60)]:
         now[0] = start
         kept = keeper(tmp_path, clock=lambda: now[0])
-        kept.restore()
+        kept.restore(CPU)
         assert (kept.attempts, kept.spent) == (attempts, spent)
         now[0] += 30
         kept.after_step(lambda: Checkpoint({}, {}))
@@ -175,7 +209,7 @@ def test_what_is_not_finite_stops_training_and_leaves_the_last_good_checkpoint(
 
     with pytest.raises(ErktError, match=message):
         train(keeper(tmp_path), Poisoned(LOSS))
-    kept = keeper(tmp_path).restore()
+    kept = keeper(tmp_path).restore(CPU)
     assert kept is not None
     assert kept.state["step"] == 6
     assert all(tensor.isfinite().all() for tensor in kept.tensors.values())
