@@ -1,6 +1,11 @@
 """Where tensors live and how many threads work on them; changes rounding at most."""
 
+import sys
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from erkt.errors import ErktError
 from erkt.machine.allocator import keep_freed_memory, return_freed_memory
@@ -29,6 +34,29 @@ def choose(settings: Runtime) -> torch.device:
     else:
         keep_freed_memory()
     return torch.device("cuda" if gpu else "cpu")
+
+
+def on_host(device: torch.device) -> bool:
+    """Return whether ``device`` is the CPU: nothing is sent there, and nobody waits for it."""
+    return device.type == "cpu"
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much of a GPU's memory is free; of other devices it is not known, and nothing is refused."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else sys.maxsize
+
+
+def send(values: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Return ``values`` as a tensor on ``device``: on a CPU their own memory, elsewhere a copy.
+
+    The host does not wait for the copy: it is made from memory that stays where it is (pinned).
+    """
+    tensor = torch.from_numpy(values)
+    if device.type == "cpu":
+        return tensor
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def described(device: torch.device) -> str:

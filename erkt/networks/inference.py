@@ -9,6 +9,7 @@ from torch import Tensor
 
 from erkt.data.images import Subset
 from erkt.data.pixels import to_unit
+from erkt.machine.device import send
 from erkt.networks.models import Classifier, put_on
 
 
@@ -45,7 +46,7 @@ def image_batches(
     """
     for start in range(0, len(subset), batch_size):
         positions = range(start, min(start + batch_size, len(subset)))
-        pixels = torch.from_numpy(subset.pixels(positions)).to(device)
+        pixels = send(subset.pixels(positions), device)
         yield to_unit(change(pixels)).contiguous(memory_format=torch.channels_last)
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from erkt.data.index import NO_LABEL
 from erkt.data.pixels import to_unit
+from erkt.machine.device import send
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.teach import Teach
 from erkt.views.batches import ViewBatches
@@ -89,7 +89,7 @@ def of_whole_images(networks: OnlineTeachers, data: ViewBatches, positions: Inte
     right = 0
     for start in range(0, len(positions), data.batch_size):
         batch = positions[start : start + data.batch_size]
-        images = to_unit(torch.from_numpy(data.subset.pixels(batch)).to(data.device))
+        images = to_unit(send(data.subset.pixels(batch), data.device))
         chosen = networks.logits(images).argmax(dim=1).cpu().numpy()
         right += int((chosen == data.subset.labels[batch]).sum())
     return 100 * right / len(positions)

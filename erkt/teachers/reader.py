@@ -1,7 +1,7 @@
 """Cached logits, opened only if they belong to these teachers, views, images and classes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import read_sealed
+from erkt.machine.device import on_host, send
 from erkt.teachers.manifest import Origin, probe, probe_difference, probe_tolerance
 from erkt.views.batches import Batch, ViewBatches
 
@@ -23,16 +24,29 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CachedTeachers:
-    """The stored logits of the ensemble's members; maps a batch to the ensemble's logits (B, C), float32."""
+    """The stored logits of the ensemble's members; maps a batch to the ensemble's logits (B, C), float32.
+
+    On a CPU they are mixed a batch at a time. On a device those of a whole view are mixed at once, at its
+    first batch, and lie there until another view is asked for.
+    """
 
     members: Sequence[Mapping[int, NDArray[np.float16]]]
     weights: Sequence[float]
     space: Literal["logits", "probs"]
+    _there: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, batch: Batch) -> Tensor:
         """Return the ensemble's logits (B, C) on ``batch``, on the batch's device."""
-        rows = np.stack([views[batch.view][batch.positions] for views in self.members])
-        return mix(torch.from_numpy(rows).to(batch.images.device), self.weights, self.space)
+        device = batch.images.device
+        if on_host(device):
+            rows = np.stack([views[batch.view][batch.positions] for views in self.members])
+            return mix(torch.from_numpy(rows), self.weights, self.space)
+        if batch.view not in self._there:
+            self._there.clear()
+            rows = np.stack([views[batch.view] for views in self.members])
+            with torch.inference_mode(mode=False):  # the student's backward pass may need it later
+                self._there[batch.view] = mix(send(rows, device), self.weights, self.space)
+        return self._there[batch.view].index_select(0, batch.index)
 
 
 def open_blocks(

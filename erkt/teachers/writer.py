@@ -17,9 +17,10 @@ from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import write_sealed
 from erkt.files.replace import replace_whole
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
+from erkt.machine.device import on_host
 from erkt.networks.models import Card, put_on
 from erkt.teachers.manifest import Origin, probe
-from erkt.views.batches import ViewBatches
+from erkt.views.batches import Batch, ViewBatches
 from erkt.views.view import View
 
 
@@ -76,7 +77,10 @@ def block_logits(
     on_view: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> NDArray[np.float16]:
-    """Return the teacher's logits (views, N, C); ErktError if one does not fit float16."""
+    """Return the teacher's logits (views, N, C); ErktError if one does not fit float16.
+
+    A view's logits stay on the device until it is done or a checkpoint is due.
+    """
     if isinstance(teacher, nn.Module):
         put_on(teacher, data.device).eval()
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
@@ -89,18 +93,21 @@ def block_logits(
     for place in range(done_views, len(views)):
         view, order = data.view(views[place]), data.in_order(views[place])
         size = len(order[0])  # samples come in one order, but a run that goes on may have other batches
-        for batch in range(done_samples // size, len(order)):
-            block[place][order[batch]] = batch_logits(teacher, data, view, order[batch])
-            done = {"views": place, "samples": (batch + 1) * size}
+        first = done_samples // size
+        waiting: list[tuple[NDArray[np.int64], Tensor]] = []
+        for number, batch in enumerate(data.stream(view, order[first:]), start=first):
+            waiting.append((batch.positions, _outputs(teacher, batch)))
+            if on_host(data.device):
+                _take(waiting, block[place], teacher, view)
             checkpoints.after_step(
-                partial(Checkpoint, {"logits": torch.from_numpy(block[: place + 1])}, done)
+                partial(_checkpoint, waiting, block[: place + 1], teacher, view, (number + 1) * size)
             )
+        _take(waiting, block[place], teacher, view)
         done_samples = 0
         on_view(place + 1, len(views))
     return block
 
 
-@torch.inference_mode()
 def batch_logits(
     teacher: Teacher, data: ViewBatches, view: View, positions: NDArray[np.int64]
 ) -> NDArray[np.float16]:
@@ -108,11 +115,42 @@ def batch_logits(
 
     Raises ErktError if one does not fit float16.
     """
-    images = data.batch(view, positions).images
-    outputs = teacher(images.contiguous(memory_format=torch.channels_last)).half()
-    if not torch.isfinite(outputs).all():
+    rows = np.empty((len(positions), len(teacher.card.classes)), np.float16)
+    _take([(np.arange(len(rows)), _outputs(teacher, data.batch(view, positions)))], rows, teacher, view)
+    return rows
+
+
+@torch.inference_mode()
+def _outputs(teacher: Teacher, batch: Batch) -> Tensor:
+    """Return the teacher's logits (B, C) in float16, on its device."""
+    return teacher(batch.images.contiguous(memory_format=torch.channels_last)).half()
+
+
+def _take(
+    waiting: list[tuple[NDArray[np.int64], Tensor]], rows: NDArray[np.float16], teacher: Teacher, view: View
+) -> None:
+    """Put outputs that are ``waiting`` into their ``rows``, and forget them; the host waits for the device.
+
+    Raises ErktError if a logit does not fit float16.
+    """
+    if not waiting:
+        return
+    outputs = torch.cat([output for _, output in waiting]).cpu().numpy()
+    if not np.isfinite(outputs).all():
         raise ErktError(
             f"a logit of {teacher.card.arch} on view {view.number} does not fit float16; it has diverged"
         )
-    logits: NDArray[np.float16] = outputs.cpu().numpy()
-    return logits
+    rows[np.concatenate([positions for positions, _ in waiting])] = outputs
+    waiting.clear()
+
+
+def _checkpoint(
+    waiting: list[tuple[NDArray[np.int64], Tensor]],
+    block: NDArray[np.float16],
+    teacher: Teacher,
+    view: View,
+    samples: int,
+) -> Checkpoint:
+    """Return the views of ``block``, of whose last one the first ``samples`` in order are done."""
+    _take(waiting, block[-1], teacher, view)
+    return Checkpoint({"logits": torch.from_numpy(block)}, {"views": len(block) - 1, "samples": samples})

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
@@ -23,7 +22,8 @@ from erkt.params.recipe import Recipe
 from erkt.params.resizing import OFF, Resizing
 from erkt.seeds import derive
 from erkt.teachers.teach import Teach
-from erkt.training.averaging import average_of
+from erkt.training.averaging import Average, average_of
+from erkt.training.finite import FiniteLosses
 from erkt.training.resizing import shrunk, side_at
 from erkt.views.batches import Batch, ViewBatches
 
@@ -57,13 +57,17 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
 
 @dataclass
 class _Place:
-    """How far training is: ``done`` batches of ``epoch``, ``step`` in all; the epoch's sums, earlier rows."""
+    """How far training is: ``done`` batches of ``epoch``, ``step`` in all; the epoch's sums, earlier rows.
+
+    ``sums``, float64, has one for each part of the loss, as ``names`` says; None before the first step.
+    """
 
     epoch: int = 0
     done: int = 0
     step: int = 0
     rate: float = 0.0
-    sums: dict[str, Tensor] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    sums: Tensor | None = None
     rows: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -92,8 +96,9 @@ def fit(
     for bit, as without the interruption. ``resizing`` and ``averaging`` are those of
     ``erkt.params.distill``; where weights are averaged, ``model`` has the average after its last step.
 
-    Raises ErktError at the first loss that is not finite, with its epoch and step, and before a checkpoint
-    with weights that are not: the last one kept is good.
+    Raises ErktError naming epoch and step of the first loss that is not finite, and before a checkpoint with
+    weights that are not. A GPU's losses are looked at every so many steps, at an epoch's end, and before a
+    checkpoint: the last one kept is good.
     """
     if recompute:
         forget_activations(model)
@@ -101,7 +106,7 @@ def fit(
     optimizer = torch.optim.AdamW(
         _trained(model), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    average = average_of(model, averaging)
+    average, losses = average_of(model, averaging), FiniteLosses(data.device)
     place, kept = _Place(), checkpoints.restore(data.device)
     if kept is not None:
         place = _restore(kept, model, optimizer, average)
@@ -109,16 +114,16 @@ def fit(
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch, recipe.epochs)
         model.train()
-        for positions in order[place.done :]:
+        for batch in data.stream(view, order[place.done :]):
             place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
-            batch, step_seed = data.batch(view, positions), derive(seed, "step", place.step)
+            step_seed = derive(seed, "step", place.step)
             side = side_at(
                 resizing, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs
             )
             parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
-            _check_finite(parts["loss"], place)
+            losses.add(parts["loss"], place.epoch, place.step)
             optimizer.zero_grad(set_to_none=True)
             with statistics_kept(model):
                 parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
@@ -126,15 +131,15 @@ def fit(
             if average is not None:
                 average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
-            for name, part in parts.items():
-                place.sums[name] = place.sums.get(name, 0) + part.detach().double() * len(positions)
+            _add(place, parts, len(batch.positions))
             on_step(place.step, recipe.epochs * len(order))
-            checkpoints.after_step(lambda: _capture(model, optimizer, average, place))
+            checkpoints.after_step(lambda: _capture(model, optimizer, average, place, losses))
+        losses.look()
         if average is not None and place.epoch + 1 == recipe.epochs:
             model.load_state_dict(average.module.state_dict())
-        means = {name: total.item() / len(data.subset) for name, total in place.sums.items()}
+        means = {name: total / len(data.subset) for name, total in _sums(place).items()}
         row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **validate()}
-        place.rows, place.sums = [*place.rows, row], {}
+        place.rows, place.sums = [*place.rows, row], None
         place.epoch, place.done = place.epoch + 1, 0
         yield row
 
@@ -143,26 +148,44 @@ def _trained(model: Classifier) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def _add(place: _Place, parts: dict[str, Tensor], count: int) -> None:
+    """Add the parts of a batch of ``count`` samples, whose means they are, to the epoch's sums."""
+    values = torch.stack([part.detach() for part in parts.values()]).double()
+    place.names = tuple(parts)
+    place.sums = values * count if place.sums is None else place.sums.add_(values, alpha=count)
+
+
+def _sums(place: _Place) -> dict[str, float]:
+    """Return the epoch's sums so far by name; the host waits for the device."""
+    return {} if place.sums is None else dict(zip(place.names, place.sums.tolist(), strict=True))
+
+
 def _capture(
-    model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None, place: _Place
+    model: Classifier,
+    optimizer: torch.optim.Optimizer,
+    average: Average | None,
+    place: _Place,
+    losses: FiniteLosses,
 ) -> Checkpoint:
+    losses.look()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
         tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for number, parameter in enumerate(_trained(model)):
         for name, tensor in optimizer.state[parameter].items():
             tensors[f"optimizer.{number}.{name}"] = tensor
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+    finite = [tensor.isfinite().all() for tensor in tensors.values()]
+    if not torch.stack([each.to(finite[0].device) for each in finite]).all():
         raise ErktError(
             f"the weights are not finite after epoch {place.epoch + 1}, step {place.step}; "
             "lower recipe.learning_rate"
         )
     state = {name: getattr(place, name) for name in ("epoch", "done", "step", "rate", "rows")}
-    return Checkpoint(tensors, state | {"sums": {name: total.item() for name, total in place.sums.items()}})
+    return Checkpoint(tensors, state | {"sums": _sums(place)})
 
 
 def _restore(
-    kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer, average: AveragedModel | None
+    kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer, average: Average | None
 ) -> _Place:
     by_owner: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
     for name, tensor in kept.tensors.items():
@@ -180,11 +203,9 @@ def _restore(
         fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
         optimizer.state[parameter][moment] = fitting.to(parameter.device)
     state: dict[str, Any] = dict(kept.state)
-    device = parameters[0].device
-    sums = {
-        name: torch.tensor(total, dtype=torch.double, device=device) for name, total in state["sums"].items()
-    }
-    return _Place(**(state | {"sums": sums}))
+    sums: dict[str, float] = state.pop("sums")
+    values = torch.tensor(list(sums.values()), dtype=torch.double, device=parameters[0].device)
+    return _Place(**state, names=tuple(sums), sums=values if sums else None)
 
 
 def _losses(
@@ -208,11 +229,3 @@ def _losses(
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = model(images)
     return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)
-
-
-def _check_finite(loss: Tensor, place: _Place) -> None:
-    if not torch.isfinite(loss):
-        raise ErktError(
-            f"the loss is {loss.item()} at epoch {place.epoch + 1}, step {place.step + 1}; "
-            "lower recipe.learning_rate"
-        )

@@ -1,10 +1,10 @@
 """The chain of the VSM: images and rows of draws become pixels (eq. 1, Table 1).
 
 Nothing here draws a random number. On a CPU a result is the same bit for bit in every batch, order and number
-of threads, and equal to torchvision's functional forms image by image. On a GPU, or on a CPU with other
-arithmetic (AVX2 and AVX-512 agree), it is the same within float32 rounding, except for pixels of the rotation
-whose source lies on a nearest-neighbour tie. None of it may be compiled: fused multiplications and additions
-would move such pixels.
+of threads, and equal to torchvision's functional forms image by image. On a CPU with other arithmetic (AVX2
+and AVX-512 agree), and on a GPU, where ``erkt.views.table`` does the same work by masks, it is the same
+within float32 rounding, except for pixels of the rotation whose source lies on a nearest-neighbour tie. None
+of it may be compiled: fused multiplications and additions would move such pixels.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ _CACHED = 2**20
 
 
 def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: ViewSettings) -> Tensor:
-    """Return the views of ``images``: float32 (B, 3, S, S) in [0, 1], on the images' device.
+    """Return the views of ``images``: float32 (B, 3, S, S) in [0, 1].
 
-    ``images``: uint8 (B, 3, S, S), left as they are. ``rows``: their B rows of draws. ``partners`` (B,):
-    where in the batch each one's partner stands. A resize may exceed 1 by its rounding.
+    ``images``: uint8 (B, 3, S, S) on a CPU, left as they are. ``rows``: their B rows of draws. ``partners``
+    (B,): where in the batch each one's partner stands. A resize may exceed 1 by its rounding.
     """
     before = apply_before_cutmix(images, rows, settings)
     return cutmix(before, rows.cutmix, rows.cutmix_box, partners)
@@ -38,10 +38,10 @@ def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: Vi
 def apply_before_cutmix(images: Tensor, rows: Draws, settings: ViewSettings) -> Tensor:
     """Return what ``apply`` does up to and without CutMix: the operations that see one image each.
 
-    On a CPU a few images go through the whole chain at a time, which keeps them in its cache.
+    A few images go through the whole chain at a time, which keeps them in the CPU's cache.
     """
-    size = max(1, _CACHED // images[0].numel()) if images.device.type == "cpu" else len(images)
-    result = torch.empty(images.shape, dtype=torch.float32, device=images.device)
+    size = max(1, _CACHED // images[0].numel())
+    result = torch.empty(images.shape, dtype=torch.float32)
     for start in range(0, len(images), size):
         part = slice(start, start + size)
         result[part] = _chain(images[part], rows.rows(np.arange(len(images))[part]), settings)
@@ -56,14 +56,23 @@ def _chain(images: Tensor, rows: Draws, settings: ViewSettings) -> Tensor:
     x = _gated(rotate_and_flip, x, moved, angle, rows.horizontal_flip, rows.vertical_flip)
     x = _gated(grayscale, x, rows.grayscale)
     x = _gated(autocontrast, x, rows.autocontrast)
-    fill = settings.erasing.fill
-    x = erase(x, rows.erasing, rows.erasing_box, (0.0, 0.0, 0.0) if fill == "black" else fill)
-    size = max(1, round(settings.resized_crop.size * images.shape[-1]))
+    x = erase(x, rows.erasing, rows.erasing_box, erasing_colour(settings))
+    size = crop_side(settings, images.shape[-1])
 
     def crop(cropped: Tensor, boxes: NDArray[np.int64]) -> Tensor:
         return resized_crop(cropped, boxes, size)
 
     return _gated(crop, x, rows.resized_crop, rows.resized_crop_box)
+
+
+def erasing_colour(settings: ViewSettings) -> tuple[float, float, float]:
+    """Return the RGB in [0, 1] of erased boxes."""
+    return (0.0, 0.0, 0.0) if settings.erasing.fill == "black" else settings.erasing.fill
+
+
+def crop_side(settings: ViewSettings, side: int) -> int:
+    """Return the side in pixels to which a crop is resized, of images of ``side`` pixels."""
+    return max(1, round(settings.resized_crop.size * side))
 
 
 def _gated(
@@ -74,7 +83,7 @@ def _gated(
     if len(fired) == len(images):
         return operation(images, *columns)
     if len(fired):
-        index = torch.from_numpy(fired).to(images.device)
+        index = torch.from_numpy(fired)
         some = images.index_select(0, index)
         images.index_copy_(0, index, operation(some, *(column[fired] for column in columns)))
     return images

@@ -4,7 +4,9 @@ Epoch e shows view e mod K, its pairs in an order drawn from (seed, e): K = epoc
 views throughout, K < epochs repeats them. With a ``Finish`` the last epochs show views of their own.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from erkt.data.images import Subset
+from erkt.machine.device import on_host, send
 from erkt.params.views import ViewSettings
 from erkt.views.finish import Finish
 from erkt.views.pairs import batches, in_order
+from erkt.views.pixels import Place, ahead, resident
 from erkt.views.view import View
 
 
@@ -22,12 +26,14 @@ from erkt.views.view import View
 class Batch:
     """Whole pairs of one view.
 
-    ``positions`` (B,) are places in the training list; ``images`` (B, 3, S, S) are float32 in [0, 1];
-    ``label_a``, ``label_b`` (B,) int64 and ``alpha`` (B,) float32 in [0, 1] are eq. 11's.
+    ``positions`` (B,) are places in the training list, and ``index`` the same as a tensor beside the images;
+    ``images`` (B, 3, S, S) are float32 in [0, 1]; ``label_a``, ``label_b`` (B,) int64 and ``alpha`` (B,)
+    float32 in [0, 1] are eq. 11's.
     """
 
     view: int
     positions: NDArray[np.int64]
+    index: Tensor
     images: Tensor
     label_a: Tensor
     label_b: Tensor
@@ -38,7 +44,8 @@ class Batch:
 class ViewBatches:
     """Epochs over ``subset``; ``seed`` fixes views and order, ``views`` is K.
 
-    Views have ``settings``, but for those that ``finish`` includes.
+    Views have ``settings``, but for those that ``finish`` includes. ``images`` says where a device finds the
+    pixels (``runtime.images``); on a CPU they are read from ``subset`` in any case.
     """
 
     subset: Subset
@@ -48,6 +55,7 @@ class ViewBatches:
     batch_size: int
     device: torch.device
     finish: Finish | None = None
+    images: Place = "auto"
 
     def view(self, number: int) -> View:
         """Return view ``number`` of the training set."""
@@ -69,5 +77,34 @@ class ViewBatches:
 
     def batch(self, view: View, positions: NDArray[np.int64]) -> Batch:
         """Return the batch of ``view`` at ``positions``, which must be whole pairs."""
-        pixels = torch.from_numpy(self.subset.pixels(positions)).to(self.device)
-        return Batch(view.number, positions, *view.render(pixels, positions))
+        if not on_host(self.device):
+            return self._by_table(view, positions, None)
+        pixels = torch.from_numpy(self.subset.pixels(positions))
+        return Batch(view.number, positions, torch.from_numpy(positions), *view.render(pixels, positions))
+
+    def stream(self, view: View, order: Sequence[NDArray[np.int64]]) -> Iterator[Batch]:
+        """Yield the batches of ``view`` at each of ``order``, as ``batch`` returns them.
+
+        Pixels that must be sent to a device are read while it works on the batch before.
+        """
+        if on_host(self.device) or self._resident is not None:
+            for positions in order:
+                yield self.batch(view, positions)
+        else:
+            for positions, pixels in zip(order, ahead(self._sent, order), strict=True):
+                yield self._by_table(view, positions, pixels)
+
+    @cached_property
+    def _resident(self) -> Tensor | None:
+        return resident(self.subset, self.device, self.images)
+
+    def _sent(self, positions: NDArray[np.int64]) -> Tensor:
+        return send(self.subset.pixels(positions), self.device)
+
+    def _by_table(self, view: View, positions: NDArray[np.int64], pixels: Tensor | None) -> Batch:
+        index = send(view.index(positions), self.device)
+        own = index[: len(positions)]
+        if pixels is None:
+            there = self._resident
+            pixels = self._sent(positions) if there is None else there.index_select(0, own)
+        return Batch(view.number, positions, own, *view.by_table(pixels, index))

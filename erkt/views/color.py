@@ -1,6 +1,6 @@
 """Colour operations on batches: jitter, grayscale, autocontrast.
 
-Images are float32 (B, 3, H, W) in [0, 1]. On a CPU results equal torchvision's functional forms on single
+Images are float32 (B, 3, H, W) in [0, 1], on a CPU. Results equal torchvision's functional forms on single
 images bit for bit, whatever the batch and the number of threads; that fixes the sequence of float32
 operations, fused ones included. One exception: where 3 * H * W is no multiple of 16, torch leaves the last
 values of torchvision's own contrast unfused, and they may differ by a rounding.
@@ -24,9 +24,6 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
     which of them comes first, second and third. All three blend the image with a target: black, the mean of
     its grayscale, its grayscale.
     """
-    if images.device.type != "cpu":
-        _jitter_by_order(images, factors, order)
-        return images
     # One thread also for the sake of bits: torch would split the sum over a large image among its threads,
     # and the rounding would depend on how many there are.
     with one_thread():
@@ -39,24 +36,24 @@ def jitter(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64
 
 def _jitter_one_by_one(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
     """Jitter each image from its first operation to its last: it stays in the cache meanwhile."""
-    shares = _shares(factors, images)
+    shares = _shares(factors)
     for image, share, kinds in zip(images, shares, order.tolist(), strict=True):
         _blend_in_turn(image[None], share[:, None], kinds)
 
 
 def _jitter_by_order(images: Tensor, factors: NDArray[np.float32], order: NDArray[np.int64]) -> None:
     """Jitter all images that share an order at once: fewer operations."""
-    shares = _shares(factors, images)
+    shares = _shares(factors)
     for kinds in np.unique(order, axis=0):
-        index = torch.from_numpy(np.flatnonzero((order == kinds).all(axis=1))).to(images.device)
+        index = torch.from_numpy(np.flatnonzero((order == kinds).all(axis=1)))
         some = images.index_select(0, index)
         _blend_in_turn(some, shares[index].transpose(0, 1), kinds.tolist())
         images.index_copy_(0, index, some)
 
 
-def _shares(factors: NDArray[np.float32], images: Tensor) -> Tensor:
-    """Return factors (B, 3) as (B, 3, 1, 1, 1), on the images' device."""
-    return torch.from_numpy(factors).to(images.device).view(-1, 3, 1, 1, 1)
+def _shares(factors: NDArray[np.float32]) -> Tensor:
+    """Return factors (B, 3) as (B, 3, 1, 1, 1)."""
+    return torch.from_numpy(factors).view(-1, 3, 1, 1, 1)
 
 
 def _blend_in_turn(images: Tensor, shares: Tensor, kinds: list[int]) -> None:

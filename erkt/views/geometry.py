@@ -1,6 +1,6 @@
 """Geometric operations on batches: rotation with flips, resized crop.
 
-Images are float32 (B, 3, S, S) in [0, 1]. On a CPU results equal torchvision's functional forms on single
+Images are float32 (B, 3, S, S) in [0, 1], on a CPU. Results equal torchvision's functional forms on single
 images bit for bit, whatever the batch and the number of threads. For the nearest-neighbour rotation this
 rests on the sequence of float32 roundings, which decides ties: base coordinates in pixels, cosine and sine
 divided by half the side before they are multiplied, two products, one sum. Torchvision takes them from a
@@ -27,14 +27,14 @@ def rotate_and_flip(
     ``angle`` (B,) is in degrees, counter-clockwise; ``horizontal`` and ``vertical`` (B,) ask for flips. A
     flip negates coordinates exactly, so one look-up does all three.
     """
-    side, device = images.shape[-1], images.device
+    side = images.shape[-1]
     radians = [-math.radians(degrees % 360) for degrees in angle.tolist()]
-    cos = _column([math.cos(turn) for turn in radians], device) / (side / 2)
-    sin = _column([math.sin(turn) for turn in radians], device) / (side / 2)
-    base = torch.arange(side, device=device) - (side - 1) / 2
-    x = base.view(1, 1, side) * _column([-1.0 if flip else 1.0 for flip in horizontal], device)
-    y = base.view(1, side, 1) * _column([-1.0 if flip else 1.0 for flip in vertical], device)
-    grid = torch.empty(len(images), side, side, 2, device=device)
+    cos = _column([math.cos(turn) for turn in radians]) / (side / 2)
+    sin = _column([math.sin(turn) for turn in radians]) / (side / 2)
+    base = torch.arange(side) - (side - 1) / 2
+    x = base.view(1, 1, side) * _column([-1.0 if flip else 1.0 for flip in horizontal])
+    y = base.view(1, side, 1) * _column([-1.0 if flip else 1.0 for flip in vertical])
+    grid = torch.empty(len(images), side, side, 2)
     torch.add(x * cos, y * sin, out=grid[..., 0])
     torch.add(x * -sin, y * cos, out=grid[..., 1])
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
@@ -52,9 +52,9 @@ def resized_crop(images: Tensor, boxes: Boxes, size: int) -> Tensor:
     return _resize(torch.cat(crops), images.shape[-1])
 
 
-def _column(values: list[float], device: torch.device) -> Tensor:
+def _column(values: list[float]) -> Tensor:
     """Return one float32 for each image, (B, 1, 1)."""
-    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
 
 
 def _resize(images: Tensor, size: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Operations that replace the pixels of a box: erasing and CutMix.
 
-Images are float32 (B, 3, S, S); both work in place and exactly. Boxes are ``(top, left, height, width)``, see
-``erkt.views.boxes``; those of images whose gate is closed are left alone.
+Images are float32 (B, 3, S, S) on a CPU; both work in place and exactly. Boxes are ``(top, left, height,
+width)``, see ``erkt.views.boxes``; those of images whose gate is closed are left alone.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def erase(
     images: Tensor, fires: NDArray[np.bool_], boxes: Boxes, colour: tuple[float, float, float]
 ) -> Tensor:
     """Return ``images`` with ``colour``, RGB in [0, 1], in the box of each that ``fires`` (B,), in place."""
-    fill = torch.tensor(colour, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    fill = torch.tensor(colour, dtype=images.dtype).view(3, 1, 1)
     for at in np.flatnonzero(fires):
         _patch(images[at], boxes[at]).copy_(fill)
     return images

@@ -1,6 +1,6 @@
 """A view: draws, partners and labels of the whole training set, and its images a batch at a time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from erkt.errors import ErktError
+from erkt.machine.device import on_host, send
 from erkt.params.views import ViewSettings
 from erkt.views.apply import apply
 from erkt.views.draws import Draws, draw
 from erkt.views.pairs import Positions, partners, places
+from erkt.views.table import Table
 
 
 class Rendered(NamedTuple):
@@ -41,6 +43,7 @@ class View:
     draws: Draws
     side: int
     settings: ViewSettings
+    _tables: dict[torch.device, Table] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def make(
@@ -60,6 +63,9 @@ class View:
 
         ``images``: uint8 (B, 3, side, side), theirs, unchanged afterwards. Raises ErktError if the batch
         splits a pair or the images are of another kind.
+
+        On a CPU each operation works on the images where it fires; elsewhere by masks on all (``Table``),
+        where the view's draws are moved to once.
         """
         shape = (len(batch), 3, self.side, self.side)
         if images.dtype != torch.uint8 or tuple(images.shape) != shape:
@@ -67,15 +73,30 @@ class View:
                 f"a view of {shape[0]} samples at {self.side} pixels needs uint8 images of shape {shape}, "
                 f"found {images.dtype} {tuple(images.shape)}"
             )
-        inside = places(self.partners, batch)
+        if not on_host(images.device):
+            return self.by_table(images, send(self.index(batch), images.device))
         rows = self.draws.rows(batch)
-
-        def here(values: NDArray[np.generic]) -> Tensor:
-            return torch.from_numpy(values).to(images.device)
-
         return Rendered(
-            apply(images, rows, inside, self.settings),
-            here(self.labels[batch]),
-            here(self.labels[self.partners[batch]]),
-            here(rows.alpha(self.side)),
+            apply(images, rows, places(self.partners, batch), self.settings),
+            torch.from_numpy(self.labels[batch]),
+            torch.from_numpy(self.labels[self.partners[batch]]),
+            torch.from_numpy(rows.alpha(self.side)),
         )
+
+    def index(self, batch: Positions) -> NDArray[np.int64]:
+        """Return what ``by_table`` must be told of the samples ``batch`` (B,), whole pairs, as one vector.
+
+        It has their positions, then where in the batch their partners stand, then where those stand that are
+        cropped. Raises ErktError if the batch splits a pair.
+        """
+        cropped = np.flatnonzero(self.draws.resized_crop[batch])
+        return np.concatenate([batch, places(self.partners, batch), cropped])
+
+    def by_table(self, images: Tensor, index: Tensor) -> Rendered:
+        """Return what ``render`` does, by masks, of the samples of an ``index``, on the images' device."""
+        count, device = len(images), images.device
+        if device not in self._tables:
+            own = self.draws, self.labels, self.partners, self.side, self.settings
+            self._tables[device] = Table.of(*own, device)
+        partners, cropped = index[count : 2 * count], index[2 * count :]
+        return Rendered(*self._tables[device].render(images, index[:count], partners, cropped))

@@ -23,18 +23,20 @@ STEPS = 8  # two epochs of 31 images in batches of 8
 TABLE = torch.randn(31, len(CLASSES), generator=torch.Generator().manual_seed(0))
 
 
-def train(checkpoints: Checkpoints, objective: Objective | None = None) -> tuple[list[object], list[Tensor]]:
+def train(
+    checkpoints: Checkpoints, objective: Objective | None = None, device: torch.device = CPU
+) -> tuple[list[object], list[Tensor]]:
     """Distill with dropout, batch norm, CutMix and a validation part; return epochs, steps and weights."""
     model = classifier()
     heard: list[object] = []
     epochs = fit(
         model,
-        batches(),
+        replace(batches(), device=device),
         objective or Objective(LOSS),
         recipe=replace(RECIPE, weight_decay=0.1),
         seed=3,
-        teach=lambda batch: TABLE[torch.from_numpy(batch.positions)],
-        validate=validation(model, subset(9, seed=5), 4, CPU),
+        teach=lambda batch: TABLE.to(device)[batch.index],
+        validate=validation(model, subset(9, seed=5), 4, device),
         on_step=lambda done, total: heard.append((done, total)),
         checkpoints=checkpoints,
     )
@@ -133,11 +135,9 @@ def test_training_moves_to_another_device_with_a_warning_and_takes_all_of_its_st
     with pytest.raises(Stopped):
         train(Interrupting(tmp_path, 3))
     warnings: list[str] = []
-    model, objective = classifier(), Objective(replace(LOSS, loss_ratio=2.0))
+    kept = keeper(tmp_path, seconds=1e9, warn=warnings.append)
     with standing_in() as calls:
-        there = replace(batches(), device=META)
-        kept = keeper(tmp_path, seconds=1e9, warn=warnings.append)
-        list(fit(model, there, objective, recipe=RECIPE, seed=3, checkpoints=kept))
+        train(kept, device=META)
     assert calls.operators.count("aten._fused_adamw_") == STEPS - 3
     assert calls.strays == []
     assert len(warnings) == 1
