@@ -19,7 +19,11 @@ def main(job: Job) -> str:
     """Run the teacher on each view of the block."""
     per_block, share = job.value("cache.views_per_block"), job.value("distill.finish")
     numbers = range(job.block * per_block, (job.block + 1) * per_block)
-    source, runtime = paths.teacher(job.seed, job.teacher), job.runtime
+    source, runtime, precision = (
+        paths.teacher(job.seed, job.teacher),
+        job.runtime,
+        job.value("cache.precision"),
+    )
     (train,) = open_training(paths.PREPARED, *paths.split_lists(job.seed, "train", "unlabelled"))
     network = models.load_folder(source, train.classes)
     data = ViewBatches(
@@ -30,13 +34,14 @@ def main(job: Job) -> str:
         batch_size=runtime.inference_batch,
         device=choose(runtime),
         finish=Finish(share, job.settings("base", ViewSettings), per_block),
+        images=runtime.images,
     )
     digest = write_block(
         paths.teaching(job.seed) / job.teacher / str(job.block),
         OnnxTeacher(network) if runtime.caching == "onnx" else network,
         data,
         views=numbers,
-        origin=Origin.of(sha256_file(source / WEIGHTS), train, data),
+        origin=Origin.of(sha256_file(source / WEIGHTS), train, data, precision),
         on_view=job.progress("views"),
         checkpoints=job.checkpoints,
     )

@@ -38,6 +38,7 @@ def main(job: Job) -> str:
         batch_size=recipe.batch_size,
         device=device,
         finish=Finish(settings.finish, base, cache.per_block(recipe.epochs)),
+        images=job.runtime.images,
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     epochs = fit(

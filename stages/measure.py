@@ -37,12 +37,14 @@ def main(job: Job) -> str:
         batch_size=job.runtime.inference_batch,
         device=choose(job.runtime),
         finish=Finish(job.value("distill.finish"), base, cache.per_block(job.value("distill.recipe.epochs"))),
+        images=job.runtime.images,
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     teach = open_teachers(source, data, cache, job.warn)
     seen = on_views(student, teach, data, numbers)
     larger, either = accuracy.of_views(seen.teacher.argmax(axis=2), seen.label_a, seen.label_b, seen.alpha)
-    whole = accuracy.of_whole_images(as_networks(teach, source, data), data, np.arange(len(train)))
+    networks = as_networks(teach, source, data, cache.precision)
+    whole = accuracy.of_whole_images(networks, data, np.arange(len(train)))
     right = accuracy.Accuracy(larger, either, whole)
     spread = mean_probability_std(softmax(seen.teacher), random_subsets(data, numbers))
     found = variance.report(seen) | {"teacher_mean_probability_std": spread} | right.figures

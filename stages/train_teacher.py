@@ -26,11 +26,18 @@ def main(job: Job) -> str:
     model = models.build(settings.network, train.classes, train.side, seed, job.environment)
     if settings.train == "head":
         model = HeadOnly(model)
+    data = ViewBatches(
+        train,
+        views,
+        seed=seed,
+        views=recipe.epochs,
+        batch_size=recipe.batch_size,
+        device=device,
+        images=job.runtime.images,
+    )
     epochs = fit(
         model,
-        ViewBatches(
-            train, views, seed=seed, views=recipe.epochs, batch_size=recipe.batch_size, device=device
-        ),
+        data,
         Supervised(),
         recipe=recipe,
         seed=seed,

@@ -36,6 +36,7 @@ ORIGIN = Origin(
     settings=as_dict(VSM),
     finish=None,
     classes=list(CLASSES),
+    precision="fp32",
 )
 LOSS = Loss(
     loss="dist",

@@ -1,6 +1,8 @@
 """Where tensors live and how many threads work on them; changes rounding at most."""
 
+import os
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +13,14 @@ from erkt.errors import ErktError
 from erkt.machine.allocator import keep_freed_memory, return_freed_memory
 from erkt.params.runtime import Runtime
 
+_CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+
 
 def choose(settings: Runtime) -> torch.device:
-    """Return the device that ``settings`` name; it sets threads, TF32 off, and what freed memory does.
+    """Return the device that ``settings`` name; it sets threads, a GPU's kernels, and what freed memory does.
 
-    TF32 would make a GPU's float32 products 10 bits wide, so that ``precision: fp32`` would not be. Freed
+    A GPU's float32 products are float32: TF32 would make them 10 bits wide, so that ``precision: fp32`` would
+    not be. Its kernels repeat their bits as far as torch has such kernels, or they are the fastest. Freed
     memory stays with the process, which is faster; ``recompute`` wants little of it, so then it goes back to
     the system. Raises ErktError if a GPU is asked for and none is there, or one is taken with ``caching:
     onnx``.
@@ -24,16 +29,39 @@ def choose(settings: Runtime) -> torch.device:
         torch.set_num_threads(settings.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = settings.deterministic
+    torch.backends.cudnn.benchmark = not settings.deterministic
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ErktError("runtime.device: cuda, but torch sees no GPU here; set device: auto")
     gpu = settings.device != "cpu" and torch.cuda.is_available()
     if gpu and settings.caching == "onnx":
         raise ErktError("runtime.caching: onnx runs on the CPU; set caching: eager, or device: cpu")
+    if gpu and settings.deterministic:
+        _repeat_bits()
     if settings.recompute:
         return_freed_memory()
     else:
         keep_freed_memory()
     return torch.device("cuda" if gpu else "cpu")
+
+
+def _repeat_bits() -> None:
+    """Have torch take deterministic kernels on a GPU, and warn of an operation that has none."""
+    os.environ.setdefault(_CUBLAS, ":4096:8")  # read when the first product of matrices is computed
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # A debugging aid that costs a kernel for each new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def in_force() -> dict[str, Any]:
+    """Return how torch is set up in this process, for records of runs."""
+    return {
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def on_host(device: torch.device) -> bool:

@@ -1,17 +1,23 @@
-"""Which views have their teacher logits stored."""
+"""Which views have their teacher logits stored, and how precise the teachers are on views."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
+from erkt.params.recipe import Precision
 from erkt.params.schema import Between, Length
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Block b holds ``views_per_block`` views from b * views_per_block on; no blocks: teachers run online."""
+    """Block b holds ``views_per_block`` views from b * views_per_block on; no blocks: teachers run online.
+
+    ``precision`` is that of the teachers' products on views, stored or online; where teachers are tested they
+    have float32.
+    """
 
     blocks: Annotated[tuple[Annotated[int, Between(0)], ...], Length(0, distinct=True)]
     views_per_block: Annotated[int, Between(1)]
+    precision: Precision
 
     @property
     def views(self) -> tuple[int, ...]:

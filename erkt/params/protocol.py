@@ -91,6 +91,10 @@ class Protocol:
                 f"cache: {views} views for {epochs} epochs: more views than epochs; "
                 "lower cache.views_per_block, remove blocks, or raise distill.recipe.epochs"
             )
+        if self.cache.precision != "fp32" and self.runtime.caching == "onnx":
+            raise ErktError(
+                "cache.precision: bf16 takes torch's networks; set runtime.caching: eager, or fp32"
+            )
         if self.cache.blocks and sorted(self.cache.blocks) != list(range(len(self.cache.blocks))):
             raise ErktError(f"cache.blocks: expected 0 to {len(self.cache.blocks) - 1}, each once")
 

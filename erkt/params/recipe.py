@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from erkt.errors import ErktError
 from erkt.params.schema import Between
 
+Precision = Literal["fp32", "bf16"]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -20,7 +22,7 @@ class Recipe:
     learning_rate: Annotated[float, Between(0, above=True)]
     weight_decay: Annotated[float, Between(0)]
     warmup_epochs: Annotated[int, Between(0)]
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
 
     def __post_init__(self) -> None:
         if self.batch_size % 2:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from erkt.errors import ErktError
 from erkt.params.schema import Between
 
+Place = Literal["auto", "device", "host"]
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -14,7 +16,9 @@ class Runtime:
     ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint
     every ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the
     memory and more time, with the same bits. ``caching: onnx`` caches the teachers' logits by ONNX Runtime,
-    on a CPU.
+    on a CPU. The last two are for a GPU alone: ``images`` says where training images lie (``auto``: on the
+    device, if half of its free memory holds them), and ``deterministic`` whether kernels must repeat their
+    bits; else cuDNN chooses the fastest by trying them.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -23,6 +27,8 @@ class Runtime:
     checkpoint_seconds: Annotated[float, Between(0)]
     recompute: bool
     caching: Literal["eager", "onnx"]
+    images: Place
+    deterministic: bool
 
     def __post_init__(self) -> None:
         if self.inference_batch % 2:

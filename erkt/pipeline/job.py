@@ -149,9 +149,10 @@ class Job:
             sidecar |= {"attempts": self.kept.attempts, "seconds": round(seconds + self.kept.spent, 1)}
         sidecar |= {"python": platform.python_version(), "machine": platform.machine(), "packages": packages}
         sidecar |= {"runtime": self.value("runtime")}
-        if "torch" in sys.modules:
-            torch = sys.modules["torch"]
-            sidecar |= {"threads": torch.get_num_threads(), "gpu": torch.cuda.is_available()}
+        if "torch" in sys.modules:  # else the stage had no use for it, and importing it takes seconds
+            from erkt.machine.device import in_force
+
+            sidecar |= in_force()
         write_json(paths.environment(self.name), {**sidecar, "facts": self._facts})
 
 

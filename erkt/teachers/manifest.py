@@ -15,6 +15,7 @@ from torch import Tensor
 
 from erkt.data.images import Part
 from erkt.files.digests import Sha256
+from erkt.params.recipe import Precision
 from erkt.params.schema import as_dict
 from erkt.views.batches import ViewBatches
 
@@ -28,7 +29,7 @@ class Origin:
 
     ``teacher`` is the sha256 of the weights file, ``images`` and ``train`` those of the array and of the
     training list, ``settings`` the views' as plain values, ``finish`` what their last ones have (None: the
-    same), ``classes`` the order of the columns.
+    same), ``classes`` the order of the columns, ``precision`` that of the teacher's products.
     """
 
     teacher: Sha256
@@ -38,9 +39,10 @@ class Origin:
     settings: dict[str, Any]
     finish: dict[str, Any] | None
     classes: list[str]
+    precision: Precision
 
     @classmethod
-    def of(cls, teacher: Sha256, train: Part, data: ViewBatches) -> "Origin":
+    def of(cls, teacher: Sha256, train: Part, data: ViewBatches, precision: Precision) -> "Origin":
         """Return the origin of a teacher's logits on the views ``data`` of the training part ``train``."""
         return cls(
             teacher=teacher,
@@ -50,6 +52,7 @@ class Origin:
             settings=as_dict(data.settings),
             finish=as_dict(data.finish) if data.finish and data.finish.share else None,
             classes=list(train.classes),
+            precision=precision,
         )
 
     def differences(self, other: "Origin") -> list[str]:

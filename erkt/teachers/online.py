@@ -9,6 +9,8 @@ from torch import Tensor
 
 from erkt.ensemble.mixing import mix
 from erkt.networks.models import Classifier
+from erkt.networks.precision import running
+from erkt.params.recipe import Precision
 from erkt.views.batches import Batch
 
 
@@ -23,6 +25,7 @@ class OnlineTeachers:
     members: Sequence[Classifier]
     weights: Sequence[float]
     space: Literal["logits", "probs"]
+    precision: Precision = "fp32"
 
     def __call__(self, batch: Batch) -> Tensor:
         """Return the ensemble's logits (B, C) on ``batch``, on the batch's device."""
@@ -32,4 +35,6 @@ class OnlineTeachers:
     def logits(self, images: Tensor) -> Tensor:
         """Return the ensemble's logits (B, C) on float ``images`` (B, 3, H, W) in [0, 1], on their device."""
         images = images.contiguous(memory_format=torch.channels_last)
-        return mix(torch.stack([member(images).half() for member in self.members]), self.weights, self.space)
+        with running(self.precision, images.device):
+            outputs = [member(images).half() for member in self.members]
+        return mix(torch.stack(outputs), self.weights, self.space)

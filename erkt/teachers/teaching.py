@@ -11,6 +11,7 @@ from erkt.files.digests import Sha256
 from erkt.files.json_file import read_json
 from erkt.networks.models import Classifier, load_folder
 from erkt.params.cache import Cache
+from erkt.params.recipe import Precision
 from erkt.teachers import accuracy
 from erkt.teachers.manifest import Origin
 from erkt.teachers.online import OnlineTeachers
@@ -38,13 +39,14 @@ def open_teachers(source: Source, data: ViewBatches, cache: Cache, warn: Callabl
     Raises ErktError if stored logits do not belong to these teachers, views, images or classes.
     """
     if not cache.blocks:
-        return _open_networks(source, data)
+        return _open_networks(source, data, cache.precision)
     mixture = read_json(source.teaching / ENSEMBLE)
     weights: Mapping[str, float] = mixture["weights"]
     members = []
     for name in weights:
         folders = [source.teaching / name / str(block) for block in sorted(cache.blocks)]
-        members.append(open_blocks(folders, data, origin_of(source, name, data), cache.views, warn))
+        origin = origin_of(source, name, data, cache.precision)
+        members.append(open_blocks(folders, data, origin, cache.views, warn))
     return CachedTeachers(members, list(weights.values()), mixture["space"])
 
 
@@ -61,24 +63,24 @@ def open_checked(
     ``open_teachers`` does.
     """
     teach = open_teachers(source, data, cache, say)
-    found = accuracy.of_first_view(teach, as_networks(teach, source, data), data)
+    found = accuracy.of_first_view(teach, as_networks(teach, source, data, cache.precision), data)
     say(found.sentence)
     note(found.figures)
     return teach
 
 
-def as_networks(teach: Teach, source: Source, data: ViewBatches) -> OnlineTeachers:
+def as_networks(teach: Teach, source: Source, data: ViewBatches, precision: Precision) -> OnlineTeachers:
     """Return the ensemble ``teach`` of ``source`` as networks, which stored logits stand for on views alone.
 
     Raises ErktError as ``load_teacher`` does.
     """
-    return teach if isinstance(teach, OnlineTeachers) else _open_networks(source, data)
+    return teach if isinstance(teach, OnlineTeachers) else _open_networks(source, data, precision)
 
 
-def origin_of(source: Source, name: str, data: ViewBatches) -> Origin:
+def origin_of(source: Source, name: str, data: ViewBatches, precision: Precision) -> Origin:
     """Return what teacher ``name``'s logits on the views of ``data`` must have been made from."""
     teacher: dict[str, Any] = read_json(source.networks / name / MANIFEST)
-    return Origin.of(Sha256(teacher["sha256"]), source.train, data)
+    return Origin.of(Sha256(teacher["sha256"]), source.train, data, precision)
 
 
 def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
@@ -86,8 +88,8 @@ def load_teacher(folder: Path, data: ViewBatches) -> Classifier:
     return load_folder(folder, data.subset.classes).to(data.device)
 
 
-def _open_networks(source: Source, data: ViewBatches) -> OnlineTeachers:
+def _open_networks(source: Source, data: ViewBatches, precision: Precision) -> OnlineTeachers:
     mixture = read_json(source.teaching / ENSEMBLE)
     weights: Mapping[str, float] = mixture["weights"]
     networks = [load_teacher(source.networks / name, data) for name in weights]
-    return OnlineTeachers(networks, list(weights.values()), mixture["space"])
+    return OnlineTeachers(networks, list(weights.values()), mixture["space"], precision)

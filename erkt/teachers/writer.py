@@ -19,6 +19,8 @@ from erkt.files.replace import replace_whole
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.machine.device import on_host
 from erkt.networks.models import Card, put_on
+from erkt.networks.precision import running
+from erkt.params.recipe import Precision
 from erkt.teachers.manifest import Origin, probe
 from erkt.views.batches import Batch, ViewBatches
 from erkt.views.view import View
@@ -47,10 +49,11 @@ def write_block(
 
     The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is
     kept in memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes. ``checkpoints`` hold
-    the part that is done, to the batch. Raises ErktError if a logit does not fit float16.
+    the part that is done, to the batch. The teacher runs in the precision of ``origin``. Raises ErktError as
+    ``block_logits`` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    block = block_logits(teacher, data, views, on_view, checkpoints)
+    block = block_logits(teacher, data, views, on_view, checkpoints, origin.precision)
     with replace_whole(folder / "logits.npy") as temporary:
         np.save(temporary, block, allow_pickle=False)
     digest = sha256_file(folder / "logits.npy")
@@ -76,13 +79,17 @@ def block_logits(
     views: Sequence[int],
     on_view: Callable[[int, int], None] = lambda done, total: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
+    precision: Precision = "fp32",
 ) -> NDArray[np.float16]:
-    """Return the teacher's logits (views, N, C); ErktError if one does not fit float16.
+    """Return the teacher's logits (views, N, C).
 
-    A view's logits stay on the device until it is done or a checkpoint is due.
+    A view's logits stay on the device until it is done or a checkpoint is due. Raises ErktError if a logit
+    does not fit float16, or for bf16 and a teacher that torch does not run.
     """
     if isinstance(teacher, nn.Module):
         put_on(teacher, data.device).eval()
+    elif precision != "fp32":
+        raise ErktError("cache.precision: bf16 takes torch's networks; set runtime.caching: eager, or fp32")
     block = np.zeros((len(views), len(data.subset), len(teacher.card.classes)), np.float16)
     done_views, done_samples = 0, 0
     kept = checkpoints.restore(data.device)
@@ -96,7 +103,7 @@ def block_logits(
         first = done_samples // size
         waiting: list[tuple[NDArray[np.int64], Tensor]] = []
         for number, batch in enumerate(data.stream(view, order[first:]), start=first):
-            waiting.append((batch.positions, _outputs(teacher, batch)))
+            waiting.append((batch.positions, _outputs(teacher, batch, precision)))
             if on_host(data.device):
                 _take(waiting, block[place], teacher, view)
             checkpoints.after_step(
@@ -109,21 +116,27 @@ def block_logits(
 
 
 def batch_logits(
-    teacher: Teacher, data: ViewBatches, view: View, positions: NDArray[np.int64]
+    teacher: Teacher,
+    data: ViewBatches,
+    view: View,
+    positions: NDArray[np.int64],
+    precision: Precision = "fp32",
 ) -> NDArray[np.float16]:
     """Return the logits (B, C) of a teacher in evaluation mode at ``positions``, whole pairs of ``view``.
 
     Raises ErktError if one does not fit float16.
     """
     rows = np.empty((len(positions), len(teacher.card.classes)), np.float16)
-    _take([(np.arange(len(rows)), _outputs(teacher, data.batch(view, positions)))], rows, teacher, view)
+    outputs = _outputs(teacher, data.batch(view, positions), precision)
+    _take([(np.arange(len(rows)), outputs)], rows, teacher, view)
     return rows
 
 
 @torch.inference_mode()
-def _outputs(teacher: Teacher, batch: Batch) -> Tensor:
+def _outputs(teacher: Teacher, batch: Batch, precision: Precision) -> Tensor:
     """Return the teacher's logits (B, C) in float16, on its device."""
-    return teacher(batch.images.contiguous(memory_format=torch.channels_last)).half()
+    with running(precision, batch.images.device):
+        return teacher(batch.images.contiguous(memory_format=torch.channels_last)).half()
 
 
 def _take(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.networks.models import Classifier, put_on
+from erkt.networks.precision import running
 from erkt.networks.recompute import forget_activations, statistics_kept
 from erkt.params.recipe import Recipe
 from erkt.params.resizing import OFF, Resizing
@@ -226,6 +227,6 @@ def _losses(
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        with running(recipe.precision, device):
             logits = model(images)
     return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)

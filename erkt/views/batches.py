@@ -15,10 +15,11 @@ from torch import Tensor
 
 from erkt.data.images import Subset
 from erkt.machine.device import on_host, send
+from erkt.params.runtime import Place
 from erkt.params.views import ViewSettings
 from erkt.views.finish import Finish
 from erkt.views.pairs import batches, in_order
-from erkt.views.pixels import Place, ahead, resident
+from erkt.views.pixels import ahead, resident
 from erkt.views.view import View
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,9 +10,7 @@ from torch import Tensor
 from erkt.data.images import Subset
 from erkt.errors import ErktError
 from erkt.machine.device import free_bytes, send
-
-Place = Literal["auto", "device", "host"]
-"""``runtime.images``."""
+from erkt.params.runtime import Place
 
 _CHUNK = 2**26  # bytes that are sent at a time
 _SHARE = 2  # of the free memory: what is left belongs to the network

@@ -73,5 +73,7 @@ def test_little_memory_is_asked_for_with_recompute(monkeypatch: pytest.MonkeyPat
     called: list[str] = []
     for name in ("keep_freed_memory", "return_freed_memory"):
         monkeypatch.setattr(device, name, lambda name=name: called.append(name))
-    device.choose(Runtime("cpu", None, 2, 60.0, recompute=recompute, caching="eager"))
+    device.choose(
+        Runtime("cpu", None, 2, 60.0, recompute=recompute, caching="eager", images="auto", deterministic=True)
+    )
     assert called == ["return_freed_memory" if recompute else "keep_freed_memory"]

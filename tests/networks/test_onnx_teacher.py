@@ -36,4 +36,6 @@ def test_without_the_runtime_one_line_says_what_to_do(monkeypatch: pytest.Monkey
 def test_it_is_refused_on_a_gpu(device: Literal["auto", "cuda"], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(ErktError, match=r"runtime\.caching: onnx runs on the CPU"):
-        choose(Runtime(device, None, 2, 60.0, recompute=False, caching="onnx"))
+        choose(
+            Runtime(device, None, 2, 60.0, recompute=False, caching="onnx", images="auto", deterministic=True)
+        )

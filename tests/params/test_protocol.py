@@ -51,6 +51,15 @@ def test_the_papers_presets_hold_the_papers_numbers(name: str) -> None:
     }
 
 
+def test_teachers_in_bf16_are_torchs() -> None:
+    params = tiny()
+    params["cache"]["precision"] = "bf16"
+    check(params, "params.yaml")
+    params["runtime"]["caching"] = "onnx"
+    with pytest.raises(ErktError, match=r"cache\.precision: bf16 takes torch's networks; set runtime"):
+        check(params, "params.yaml")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -19,7 +19,7 @@ from erkt.params.schema import as_dict
 from erkt.teachers.manifest import probe, probe_difference, probe_tolerance
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers, open_blocks
-from erkt.teachers.verify import TOLERANCE, largest_difference
+from erkt.teachers.verify import TOLERANCES, largest_difference
 from erkt.teachers.writer import batch_logits, block_logits, write_block
 from erkt.training.engine import fit
 
@@ -56,6 +56,30 @@ def test_cached_logits_are_the_teachers_within_float16_rounding(block: Path) -> 
             kept = stored[number][positions].astype(np.float32)
             assert np.all(np.abs(kept - now) <= np.abs(now) * 2.0**-11 + 1e-6)
     assert not np.array_equal(stored[0], stored[1])
+
+
+def test_teachers_in_bf16_are_stored_and_verified_as_such(tmp_path: Path) -> None:
+    """Near float32 and not the same; the same as the teachers beside a student, in the same batches."""
+    data, origin = batches(), replace(ORIGIN, precision="bf16")
+    write_block(tmp_path / "0", classifier(1), data, views=[0], origin=origin)
+    stored = open_blocks([tmp_path / "0"], data, origin, [0], no_warning)
+    full = block_logits(classifier(1), data, [0])[0].astype(np.float32)
+    difference = np.abs(stored[0].astype(np.float32) - full).max() / full.std()
+    assert 0 < difference < TOLERANCES["bf16"]
+    online = OnlineTeachers([classifier(1).eval()], [1.0], "logits", "bf16")
+    for positions in data.in_order(0):
+        beside = online(data.batch(data.view(0), positions))
+        assert np.array_equal(beside.numpy(), stored[0][positions].astype(np.float32))
+    assert largest_difference(classifier(1).eval(), data, stored, 1, 8, "bf16") < TOLERANCES["bf16"]
+    assert largest_difference(classifier(2).eval(), data, stored, 1, 8, "bf16") > TOLERANCES["bf16"]
+
+
+def test_bf16_is_refused_where_torch_does_not_run_the_teacher() -> None:
+    class Other:
+        card = classifier(1).card
+
+    with pytest.raises(ErktError, match=r"cache\.precision: bf16 takes torch's networks; set runtime"):
+        block_logits(Other(), batches(), [0], precision="bf16")
 
 
 def student_after(teach: Callable[..., torch.Tensor] | None, ratio: float = 1.0) -> torch.Tensor:
@@ -102,6 +126,7 @@ def test_a_ratio_of_two_never_asks_the_teachers() -> None:
         {"train": "another"},
         {"seed": 1},
         {"classes": ["blue", "red", "green"]},
+        {"precision": "bf16"},
         {"settings": as_dict(VSM) | {"cutmix": {"p": 0.5}}},
     ],
     ids=lambda change: next(iter(change)),
@@ -169,8 +194,9 @@ def test_a_logit_beyond_float16_is_an_error_not_an_infinity() -> None:
 def test_verification_accepts_the_teacher_and_catches_another(block: Path) -> None:
     data = batches()
     stored = open_blocks([block], data, ORIGIN, [0, 1], no_warning)
-    assert largest_difference(classifier(1).eval(), data, stored, 2, 8) < TOLERANCE
-    assert largest_difference(classifier(2).eval(), data, stored, 2, 8) > 10 * TOLERANCE
+    tolerance = TOLERANCES["fp32"]
+    assert largest_difference(classifier(1).eval(), data, stored, 2, 8) < tolerance
+    assert largest_difference(classifier(2).eval(), data, stored, 2, 8) > 10 * tolerance
     broken = classifier(1).eval()
     broken.network.head.bias.data += float("nan")
-    assert largest_difference(broken, data, stored, 2, 8) > TOLERANCE
+    assert largest_difference(broken, data, stored, 2, 8) > tolerance

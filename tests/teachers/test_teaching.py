@@ -16,7 +16,7 @@ from erkt.teachers.writer import write_block
 
 NETWORK = Network("test_resnet", Weights("none", None, None, None), 0.0, 0.0)
 DATA = batches()
-CACHED, ONLINE = Cache((0,), 1), Cache((), 1)
+CACHED, ONLINE = Cache((0,), 1, "fp32"), Cache((), 1, "fp32")
 
 
 @pytest.fixture

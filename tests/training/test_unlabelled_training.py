@@ -144,7 +144,7 @@ def test_stored_logits_of_unlabelled_images_are_replayed_and_belong_to_both_list
             replace(part(31, name), keys=tuple(f"{name}/{i}.png" for i in range(31))) for name in lists
         )
         whole = first.followed_by(others[0]) if others else first
-        return Origin.of(Sha256("teacher"), whole, images)
+        return Origin.of(Sha256("teacher"), whole, images, "fp32")
 
     assert origin("train").train == "train"
     one, other = origin("train", "unlabelled"), origin("train", "another")

@@ -11,7 +11,7 @@ from erkt.pipeline import paths
 from erkt.pipeline.params_file import check_params, read_params
 from erkt.teachers import teaching
 from erkt.teachers.reader import open_blocks
-from erkt.teachers.verify import TOLERANCE, largest_difference
+from erkt.teachers.verify import TOLERANCES, largest_difference
 from erkt.views.batches import ViewBatches
 from erkt.views.finish import Finish
 
@@ -35,14 +35,15 @@ def run(options: Namespace) -> int:
             difference = _verify(protocol, seed, name, options.views, options.pairs)
             print(f"seed {seed}, {name}: logits differ by at most {difference:.2g} of their spread")
             worst = max(worst, difference)
-    if worst > TOLERANCE:
-        raise ErktError(f"stored logits differ by {worst:.2g} of their spread, more than {TOLERANCE:g}")
+    allowed = TOLERANCES[protocol.cache.precision]
+    if worst > allowed:
+        raise ErktError(f"stored logits differ by {worst:.2g} of their spread, more than {allowed:g}")
     return 0
 
 
 def _verify(protocol: Protocol, seed: int, name: str, views: int, pairs: int) -> float:
     (train,) = open_training(paths.PREPARED, *paths.split_lists(seed, "train", "unlabelled"))
-    numbers, runtime = protocol.cache.views, protocol.runtime
+    numbers, runtime, precision = protocol.cache.views, protocol.runtime, protocol.cache.precision
     data = ViewBatches(
         train,
         protocol.vsm,
@@ -51,9 +52,10 @@ def _verify(protocol: Protocol, seed: int, name: str, views: int, pairs: int) ->
         batch_size=runtime.inference_batch,
         device=choose(runtime),
         finish=Finish(protocol.distill.finish, protocol.base, protocol.cache.views_per_block),
+        images="host",  # a few batches
     )
     source = teaching.Source(teaching=paths.teaching(seed), networks=paths.teachers(seed), train=train)
     folders = [paths.teaching(seed) / name / str(block) for block in sorted(protocol.cache.blocks)]
-    stored = open_blocks(folders, data, teaching.origin_of(source, name, data), numbers, print)
+    stored = open_blocks(folders, data, teaching.origin_of(source, name, data, precision), numbers, print)
     teacher = teaching.load_teacher(paths.teacher(seed, name), data)
-    return largest_difference(teacher, data, stored, views, pairs)
+    return largest_difference(teacher, data, stored, views, pairs, precision)

@@ -41,7 +41,11 @@ def device(settings: Runtime) -> Iterator[Finding]:
         yield problem(f"device: {told(error)}", "runtime.device: auto, or cpu where the GPU does not work")
         return
     if chosen == "cuda":
-        yield ok(f"device: {settings.device} takes the GPU {gpu}, {size(free)} of {size(memory)} free")
+        kernels = "kernels that repeat their bits" if settings.deterministic else "the fastest kernels"
+        yield ok(
+            f"device: {settings.device} takes the GPU {gpu}, {size(free)} of {size(memory)} free; {kernels}, "
+            "no TF32"
+        )
         if free < memory / 2:
             yield note("device: others hold more than half of the GPU's memory", "see nvidia-smi, end them")
     elif gpu:

@@ -160,7 +160,7 @@ def _cut(params: dict[str, Any]) -> None:
     for teacher in params["teachers"].values():
         teacher["recipe"]["epochs"] = 5
     params["distill"]["recipe"]["epochs"] = 25  # more than the views of any row that sets these alone
-    params["cache"] = {"blocks": [0], "views_per_block": 5}
+    params["cache"] |= {"blocks": [0], "views_per_block": 5}
 
 
 def _set(params: dict[str, Any], key: str, value: object, where: str) -> None:
