@@ -106,6 +106,33 @@ def test_training_ends_near_the_cpus(device: torch.device) -> None:
     torch.testing.assert_close(state(device), state(torch.device("cpu")), rtol=0, atol=2e-3)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("images", ["device", "host"])
+def test_no_step_waits_for_the_gpu(device: torch.device, images: str) -> None:
+    """CUDA itself refuses what waits, from an epoch's second step to its last."""
+
+    def refuse(done: int, total: int) -> None:
+        torch.cuda.set_sync_debug_mode("default" if done == total else "error")
+
+    data = replace(on(device, views=1), images=images)
+    logits = np.random.default_rng(0).normal(size=(31, 3)).astype(np.float16)
+    teach, recipe = CachedTeachers([{0: logits}], [1.0], "logits"), replace(RECIPE, epochs=1)
+    try:
+        list(fit(classifier(), data, Objective(LOSS), recipe=recipe, seed=3, teach=teach, on_step=refuse))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+def test_training_is_the_same_wherever_the_images_lie(device: torch.device) -> None:
+    states = []
+    for images in ("device", "host"):
+        model, data = classifier(), replace(on(device, views=2), images=images)
+        list(fit(model, data, Supervised(), recipe=RECIPE, seed=3))
+        states.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    assert torch.equal(*states)
+
+
 def to_a_tie(angle: float, side: int) -> Tensor:
     """Return how far, in pixels, each place (S, S) looks from the middle between two pixels, in doubles."""
     turn, base = math.radians(angle), torch.arange(side, dtype=torch.double) - (side - 1) / 2

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from made import CLASSES, LOSS, RECIPE, Interrupting, batches, classifier, keeper, subset
-from meta_device import META, standing_in
 from torch import Tensor
 
+from benchmarks.meta_device import META, standing_in
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import FILE, Checkpoint, Checkpoints
 from erkt.inflight.stopping import Stop, Stopped

@@ -81,16 +81,17 @@ def test_the_sweep_on_the_test_part_is_made_where_asked_for_by_evaluate_alone(cl
 
 
 def test_tracking_and_device_settings_rerun_nothing(clone: Clone) -> None:
-    def set_to(experiment: str, inference_batch: int) -> set[str]:
+    def set_to(experiment: str, inference_batch: int, images: str) -> set[str]:
         def change(params: dict) -> None:
             params["tracking"]["experiment"] = experiment
             params["runtime"]["inference_batch"] = inference_batch
+            params["runtime"] |= {"images": images, "deterministic": images == "auto"}
 
         return clone.change(change)
 
-    assert set_to("another", 16) == set()
+    assert set_to("another", 16, "host") == set()
     # Back again: on some CPUs another batch rounds otherwise, and what follows compares bytes.
-    assert set_to("erkt", 8) == set()
+    assert set_to("erkt", 8, "auto") == set()
 
 
 def test_recomputing_keeps_every_bit_and_another_runtime_is_recorded(clone: Clone) -> None:
@@ -173,6 +174,18 @@ def test_one_teachers_recipe_reruns_that_teacher_and_what_follows(clone: Clone) 
         "search_weights@0",
         *STUDENT,
     }
+
+
+def test_the_teachers_precision_on_views_reruns_what_stores_or_reads_their_logits(clone: Clone) -> None:
+    stored = "data/teaching/0/one/0/logits.npy"
+    before = clone.outputs()[stored]
+    cache = {f"cache_logits@0-{teacher}-0" for teacher in TEACHERS}
+    assert clone.change(lambda params: params["cache"].update(precision="bf16")) == cache | STUDENT
+    assert clone.outputs()[stored] != before
+    done = clone.python("-m", "erkt", "verify", "--views", "1", "--pairs", "4")
+    assert done.returncode == 0, done.stderr
+    assert clone.change(lambda params: params["cache"].update(precision="fp32")) == set()
+    assert clone.outputs()[stored] == before
 
 
 def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from made import LOSS, RECIPE, batches, classifier, keeper
-from meta_device import META, standing_in
 from torch import Tensor
 from views_settings import TABLE_1, with_p
 
+from benchmarks.meta_device import META, standing_in
 from erkt.errors import ErktError
 from erkt.losses.objective import Objective
 from erkt.params.loss import Loss

@@ -19,11 +19,11 @@ META = torch.device("meta")
 _PACKAGE = f"{Path(__file__).parents[1] / 'erkt'}/"
 _aten = torch.ops.aten
 _NO_KERNEL = {_aten.empty, _aten.empty_like, _aten.empty_strided, _aten.new_empty, _aten.new_empty_strided}
-_NO_KERNEL |= {_aten.lift_fresh, _aten.detach, _aten._unsafe_view, _aten._reshape_alias}
+_NO_KERNEL |= {_aten.lift_fresh, _aten.detach, _aten.unsqueeze_, _aten._unsafe_view, _aten._reshape_alias}
 
 
 class Calls(TorchDispatchMode):
-    """What happens on META within its block, in order.
+    """What happens on ``device``, META or the CPU, within its block, in order.
 
     ``operators``: names of the operators called, those that only look at a tensor otherwise included.
     ``launches``: those of them that start one kernel or more. ``reads``: places of ``erkt`` where the host
@@ -32,8 +32,9 @@ class Calls(TorchDispatchMode):
     that were given tensors of both, which a GPU's kernels refuse.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device = META) -> None:
         super().__init__()
+        self._device = device
         self.operators: list[str] = []
         self.launches: list[str] = []
         self.reads: list[str] = []
@@ -54,9 +55,28 @@ class Calls(TorchDispatchMode):
             func.overloadpacket,
             [x for x in tree_leaves((args, options)) if isinstance(x, Tensor)],
         )
-        there = any(tensor.device == META for tensor in given)
-        if not (there or options.get("device") == META):
+        there = any(tensor.device == self._device for tensor in given)
+        if not (there or torch.device(options.get("device") or "cpu") == self._device):
             return func(*args, **options)
+        if self._device == META:
+            return self._on_meta(func, packet, args, options, given, there)
+        self._count(func, packet)
+        return func(*args, **options)
+
+    def _count(self, func: Any, packet: Any) -> None:
+        self.operators.append(str(packet))
+        if packet not in _NO_KERNEL and not _only_looks(func):
+            self.launches.append(str(packet))
+
+    def _on_meta(
+        self,
+        func: Any,
+        packet: Any,
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        given: list[Tensor],
+        there: bool,
+    ) -> Any:
         if packet is _aten._local_scalar_dense:
             self.reads.append(_place())
             return torch.ones((), dtype=args[0].dtype).item()
@@ -69,11 +89,9 @@ class Calls(TorchDispatchMode):
         if written or (packet is _aten._to_copy and not there):
             self.sent.append((_place(), not (args[2:] if written else options.get("non_blocking"))))
         else:
-            self.operators.append(str(packet))
+            self._count(func, packet)
             if any(tensor.device != META for tensor in given):
                 self.strays.append(f"{_place()}: {packet}")
-            if packet not in _NO_KERNEL and not _only_looks(func):
-                self.launches.append(str(packet))
         return func(*args, **options)
 
 
