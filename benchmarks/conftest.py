@@ -7,61 +7,22 @@ pytest benchmarks/test_memory.py --replace    these only, in their places in met
 
 import ctypes
 import gc
-import platform
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import cpuinfo
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import paper
-from benchmarks.goals import goal_of
-from benchmarks.rows import Row, read, replaced, row_of, table, write
-from erkt.evaluation.timing import in_turns
+from benchmarks.rows import read, replaced, table, write
+from benchmarks.session import Bench, Race
 from erkt.machine.device import choose
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline import paths
-
-ROUNDS, QUICK_ROUNDS = 7, 3
-Race = Callable[..., dict[str, list[float]]]
-
-
-@dataclass
-class Bench:
-    """One session: the device, whether it is short and whole, the rows so far."""
-
-    device: torch.device
-    quick: bool
-    whole: bool
-    rows: list[Row] = field(default_factory=list)
-
-    @cached_property
-    def name(self) -> str:
-        """The device in words."""
-        if self.device.type == "cuda":
-            return str(torch.cuda.get_device_name())
-        return str(cpuinfo.get_cpu_info().get("brand_raw", platform.machine()))
-
-    @property
-    def rounds(self) -> int:
-        """The usual number of rounds of a race."""
-        return QUICK_ROUNDS if self.quick else ROUNDS
-
-    def add(self, name: str, against: str, ratios: Sequence[float], **facts: Any) -> Row:
-        """Keep and return the row of ``ratios``, one a round; ``facts`` as ``row_of`` takes them."""
-        facts = {"size": 0, "batch": 0, "dtype": "fp32", "device": self.name} | facts
-        made = row_of(name, against, ratios, goal_of(name, self.device.type), **facts)
-        self.rows.append(made)
-        return made
-
 
 _BENCH = pytest.StashKey[Bench]()
 
@@ -89,17 +50,12 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 @pytest.fixture
 def race(bench: Bench, benchmark: BenchmarkFixture) -> Race:
-    """Return a function: calls by name, all called in every round in turns, to their seconds in each round.
-
-    ``times`` repeats a call that is too short to be timed; ``longer`` is for a ratio so near to its goal that
-    the usual number of rounds cannot tell. pytest-benchmark keeps the whole race.
-    """
+    """Return what ``Bench.race`` does; pytest-benchmark keeps the whole race."""
 
     def run(
         calls: Mapping[str, Callable[[], object]], times: int = 1, longer: int = 1
     ) -> dict[str, list[float]]:
-        timed = {name: _finished(call, times, bench.device) for name, call in calls.items()}
-        seconds: dict[str, list[float]] = benchmark.pedantic(in_turns, args=(timed, longer * bench.rounds))
+        seconds: dict[str, list[float]] = benchmark.pedantic(bench.race, args=(calls, times, longer))
         benchmark.extra_info |= {name: statistics.median(each) / times for name, each in seconds.items()}
         return seconds
 
@@ -141,13 +97,3 @@ def pytest_terminal_summary(
         path = (Path(".benchmarks") if bench.quick else paths.METRICS) / f"bench-{bench.device.type}.json"
         write(path, replaced(read(path), bench.rows) if replace else bench.rows)
         terminalreporter.write(f"{path}\n")
-
-
-def _finished(call: Callable[[], object], times: int, device: torch.device) -> Callable[[], None]:
-    def finished() -> None:
-        for _ in range(times):
-            call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    return finished

@@ -14,7 +14,7 @@ import importlib
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,18 @@ KINDS = ("train", "cache", "distill", "evaluate")
 _STEPS, _TRAIN_SHARE, _TESTED, _SECONDS = 4, 5, 600, 0.005
 
 
+@dataclass(frozen=True)
+class Work:
+    """What the command line says: ``kind`` is one of ``KINDS``, ``arch`` a network of timm's."""
+
+    folder: Path
+    kind: str
+    arch: str
+    recompute: bool = False
+    precision: str = "fp32"
+    batch: int = paper.PARAMS["runtime"]["inference_batch"]
+
+
 def main() -> None:
     """Do the work and print its peak."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -47,19 +59,27 @@ def main() -> None:
     parser.add_argument("arch")
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--batch", type=int, default=paper.PARAMS["runtime"]["inference_batch"])
-    options = parser.parse_args()
+    parser.add_argument("--batch", type=int, default=Work.batch)
+    work = Work(**vars(parser.parse_args()))
     importlib.import_module("mlflow")
-    done, peak = threading.Event(), [0]
-    watch = threading.Thread(target=_watch, args=(done, peak))
+    print(peak(work))
+
+
+def peak(work: Work) -> int:
+    """Return the most bytes that this process takes while it does a few steps of ``work``.
+
+    The process should be a fresh one: what it took before counts too.
+    """
+    done, most = threading.Event(), [0]
+    watch = threading.Thread(target=_watch, args=(done, most))
     watch.start()
     try:
         with tempfile.TemporaryDirectory() as scratch, suppress(Stopped):
-            _work(options, Path(scratch))
+            _do(work, Path(scratch))
     finally:
         done.set()
         watch.join()
-    print(torch.cuda.max_memory_reserved() if torch.cuda.is_available() else peak[0])
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else most[0]
 
 
 def anonymous() -> int:
@@ -82,28 +102,28 @@ class _AFewSteps(FolderCheckpoints):
         super().after_step(make)
 
 
-def _work(options: argparse.Namespace, scratch: Path) -> None:
-    runtime = paper.PARAMS["runtime"] | {"recompute": options.recompute}
-    images, device = _images(options.folder), choose(build(Runtime, runtime, "runtime"))
+def _do(work: Work, scratch: Path) -> None:
+    runtime = paper.PARAMS["runtime"] | {"recompute": work.recompute}
+    images, device = _images(work.folder), choose(build(Runtime, runtime, "runtime"))
     train, test = (
         _some(images, 0, len(images) // _TRAIN_SHARE),
         _some(images, len(images) - _TESTED, len(images)),
     )
-    network, checkpoints = paper.network(options.arch, images.side, device), _AFewSteps(scratch)
-    if options.recompute:
+    network, checkpoints = paper.network(work.arch, images.side, device), _AFewSteps(scratch)
+    if work.recompute:
         forget_activations(network)
-    if options.kind == "evaluate":
-        predict(network, test, options.batch, device)
-    elif options.kind == "cache":
-        data = ViewBatches(train, paper.views(), 0, 20, options.batch, device)
+    if work.kind == "evaluate":
+        predict(network, test, work.batch, device)
+    elif work.kind == "cache":
+        data = ViewBatches(train, paper.views(), 0, 20, work.batch, device)
         block_logits(network, data, range(20), checkpoints=checkpoints)
     else:
-        distills = options.kind == "distill"
+        distills = work.kind == "distill"
         data = ViewBatches(train, paper.views(), 0, 1, paper.BATCH, device)
         block = np.zeros((len(train), len(paper.CLASSES)), np.float16)
         teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if distills else None
         objective = paper.objective() if distills else Supervised()
-        recipe = replace(paper.recipe(), precision=options.precision)
+        recipe = replace(paper.recipe(), precision=work.precision)
         list(fit(network, data, objective, recipe=recipe, seed=0, teach=teach, checkpoints=checkpoints))
 
 
@@ -119,9 +139,9 @@ def _some(images: Subset, first: int, last: int) -> Subset:
     return Subset(images.rows[part], images.labels[part], images.keys[part], images.classes, images.array)
 
 
-def _watch(done: threading.Event, peak: list[int]) -> None:
+def _watch(done: threading.Event, most: list[int]) -> None:
     while not done.wait(_SECONDS):
-        peak[0] = max(peak[0], anonymous())
+        most[0] = max(most[0], anonymous())
 
 
 if __name__ == "__main__":

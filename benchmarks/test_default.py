@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks import paper
-from benchmarks.conftest import Bench, Race
+from benchmarks.session import Bench, Race
 
 _FORMATS = {"channels_last": torch.channels_last, "NCHW": torch.contiguous_format}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import paper
-from benchmarks.conftest import Bench, Race
+from benchmarks.session import Bench, Race
 from erkt.networks.models import Classifier
 from erkt.networks.onnx_export import to_onnx
 from erkt.networks.onnx_teacher import session
@@ -30,9 +30,9 @@ def test_infer(batch: int, bench: Bench, race: Race, tmp_path: Path) -> None:
     subset = paper.images(batch, SIDE)
     images = torch.from_numpy(subset.pixels(range(batch))).to(bench.device) / 255
     modes = {"eager": _eager(networks, images)}
-    if bench.device.type == "cpu":
+    if bench.device.type == "cpu" and not bench.eager:
         modes["onnx"] = _onnx(networks, images, tmp_path)
-    if not bench.quick:
+    if not (bench.quick or bench.eager):
         modes["compiled"] = _eager(
             {arch: torch.compile(network) for arch, network in networks.items()}, images
         )

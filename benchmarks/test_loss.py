@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import others
-from benchmarks.conftest import Bench, Race
+from benchmarks.session import Bench, Race
 from erkt.losses.dist import dist
 from erkt.seeds import stream
 

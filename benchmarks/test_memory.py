@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import paper
-from benchmarks.conftest import Bench
+from benchmarks.session import Bench
 
 IMAGES, SIDE, LIMITS = 31_500, 256, {"cpu": 2e9, "cuda": 8e9}
 _ALL, _OWN = tuple(paper.TEACHERS.values()), (paper.STUDENT,)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import paper
-from benchmarks.conftest import Bench
+from benchmarks.session import Bench
 from erkt.pipeline.cells import all_cells
 
 LIMIT = 5.0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks import paper
-from benchmarks.conftest import Bench, Race
+from benchmarks.session import Bench, Race
 from erkt.networks.models import Classifier
 from erkt.networks.onnx_teacher import OnnxTeacher
 from erkt.progress import Progress
@@ -18,7 +18,7 @@ from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import Teach, fit
-from erkt.views.batches import ViewBatches
+from erkt.views.batches import Batch, ViewBatches
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -36,17 +36,8 @@ def test_step(side: int, bench: Bench, race: Race) -> None:
     ours, bare = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
     batch = data.batch(data.view(0), data.in_order(0)[0])
 
-    def ready() -> None:
-        model, images = bare.train(), batch.images.contiguous(memory_format=torch.channels_last)
-        model.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
-        for _ in range(steps):
-            loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-
-    seconds = race({"ours": partial(epoch, ours, data, cached), "bare": ready}, longer=longer)
+    calls = {"ours": partial(epoch, ours, data, cached), "bare": partial(bare_steps, bare, batch, steps)}
+    seconds = race(calls, longer=longer)
     ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds["bare"], strict=True)]
     bench.add("step", "the student's bare step", ratios, size=side, batch=paper.BATCH)
 
@@ -70,7 +61,7 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
         "online": partial(epoch, students[1], data, online),
         "eager": partial(cached_teachers, online, large),
     }
-    if bench.device.type == "cpu" and not bench.quick:
+    if bench.device.type == "cpu" and not (bench.quick or bench.eager):
         onnx = [OnnxTeacher(member) for member in online.members]
         calls["onnx"] = partial(
             lambda members: [block_logits(member, large, [0]) for member in members], onnx
@@ -111,6 +102,18 @@ def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeache
     """Run every teacher on the view of ``data`` and return their logits, kept in memory."""
     members = [dict(enumerate(block_logits(member, data, [0]))) for member in teachers.members]
     return CachedTeachers(members, teachers.weights, teachers.space)
+
+
+def bare_steps(network: Classifier, batch: Batch, steps: int) -> None:
+    """Train ``network`` on the ready images of ``batch``, without distillation, for ``steps`` steps."""
+    model, images = network.train(), batch.images.contiguous(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
+    for _ in range(steps):
+        loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
 
 
 def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
