@@ -36,6 +36,8 @@ from erkt.training.engine import fit
 from erkt.views.batches import ViewBatches
 
 KINDS = ("train", "cache", "distill", "evaluate")
+LIMITS = {"cpu": 2e9, "cuda": 8e9}
+"""Bytes that a process should take at most."""
 _STEPS, _TRAIN_SHARE, _TESTED, _SECONDS = 4, 5, 600, 0.005
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks import paper
-from benchmarks.test_training import epoch
+from benchmarks.training import epoch
 from erkt.machine.device import choose
 from erkt.networks.recompute import forget_activations
 from erkt.params.runtime import Runtime

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks import paper
+from benchmarks.memory import LIMITS
 from benchmarks.session import Bench
 
-IMAGES, SIDE, LIMITS = 31_500, 256, {"cpu": 2e9, "cuda": 8e9}
+IMAGES, SIDE = 31_500, 256
 _ALL, _OWN = tuple(paper.TEACHERS.values()), (paper.STUDENT,)
 _LITTLE = ("evaluate, 30 at once", "cache, 30 at once", "distill, recompute", "train, recompute, bf16")
 WORK = {

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from benchmarks import others, paper
 from benchmarks.session import Bench, Race
-from benchmarks.test_training import cached_teachers, epoch
+from benchmarks.training import cached_teachers, epoch
 from erkt.data.images import Subset
 from erkt.scenes import CLASSES, render
 

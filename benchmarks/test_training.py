@@ -1,24 +1,17 @@
 """Training from the cache: against the student's bare step, and against Algorithm 1."""
 
-import os
 import statistics
 import subprocess
 import sys
 from functools import partial
 
 import pytest
-import torch
 
 from benchmarks import paper
 from benchmarks.session import Bench, Race
-from erkt.networks.models import Classifier
+from benchmarks.training import bare_steps, cached_teachers, epoch
 from erkt.networks.onnx_teacher import OnnxTeacher
-from erkt.progress import Progress
-from erkt.teachers.online import OnlineTeachers
-from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import block_logits
-from erkt.training.engine import Teach, fit
-from erkt.views.batches import Batch, ViewBatches
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -96,37 +89,3 @@ def test_recompute(bench: Bench) -> None:
             taken.append(float(done.stdout))
     ratios = [usual / again for usual, again in zip(*seconds.values(), strict=True)]
     bench.add("recompute", "recompute: false", ratios, size=side, batch=paper.BATCH)
-
-
-def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeachers:
-    """Run every teacher on the view of ``data`` and return their logits, kept in memory."""
-    members = [dict(enumerate(block_logits(member, data, [0]))) for member in teachers.members]
-    return CachedTeachers(members, teachers.weights, teachers.space)
-
-
-def bare_steps(network: Classifier, batch: Batch, steps: int) -> None:
-    """Train ``network`` on the ready images of ``batch``, without distillation, for ``steps`` steps."""
-    model, images = network.train(), batch.images.contiguous(memory_format=torch.channels_last)
-    model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
-    for _ in range(steps):
-        loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-
-def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
-    """Train ``student`` for one epoch with the paper's recipe and loss, with progress shown to nobody."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        shown = Progress(None, label="benchmark", unit="steps", stream=nowhere)
-        steps = fit(
-            student,
-            data,
-            paper.objective(),
-            recipe=paper.recipe(),
-            seed=0,
-            teach=teach,
-            on_step=lambda done, _: shown.update(done),
-        )
-        list(steps)

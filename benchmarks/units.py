@@ -23,7 +23,7 @@ from dvc_data.hashfile.hash import file_md5
 from PIL import Image
 
 from benchmarks import paper
-from benchmarks.test_training import cached_teachers, epoch
+from benchmarks.training import cached_teachers, epoch
 from erkt.data.index import Row, read_index, write_index
 from erkt.data.prepare import decode
 from erkt.files.digests import sha256_file

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from benchmarks import memory, paper
 from benchmarks.day.bounds import Check, largest, relative, share_beyond, turned
+from benchmarks.day.places import EQUIVALENCE
 from benchmarks.day.processes import Outcome, last_line, run_beside
 from benchmarks.day.sizes import Sizes
 from benchmarks.day.trained import STUDENT, chosen, short, small, still, train_kept, write_peak
-from benchmarks.test_memory import LIMITS
 from erkt.files.json_file import write_json
 from erkt.inflight.checkpoints import FILE, NO_CHECKPOINTS
 from erkt.losses.objective import Objective
@@ -35,7 +35,6 @@ from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
 from erkt.views.batches import ViewBatches
 
-REPORT = "equivalence.json"
 CPU = torch.device("cpu")
 
 VISIBLE, MOVED, MEAN = 1e-3, 1e-3, 1e-4
@@ -61,11 +60,11 @@ def run(out: Path, scratch: Path, device: str, sizes: Sizes, until: float) -> No
             for check in checks():
                 rows.append(check.row())
                 print(f"  {check.name}: {check.found:.3g}, at most {check.bound:g} {check.note}", flush=True)
-                write_json(out / REPORT, rows)
+                write_json(out / EQUIVALENCE, rows)
         except Exception as error:  # noqa: BLE001  # the checks after it are made all the same
             rows.append({"name": name, "kept": False, "error": last_line(error)})
             print(f"  {name}: {last_line(error)}", flush=True)
-            write_json(out / REPORT, rows)
+            write_json(out / EQUIVALENCE, rows)
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,7 @@ class Both:
             for device in (self.device, CPU):
                 data = paper.data(subset, device, batch=self.sizes.seen)
                 seen.append(data.batch(data.view(0), data.in_order(0)[0]).images.cpu())
-            what = (
-                f"share of values that differ by more than {VISIBLE:g}, of [0, 1]; ties of the rotation are"
-            )
+            what = f"share of values in [0, 1] more than {VISIBLE:g} apart: ties of the rotation"
             yield Check(f"views {side} px", what, share_beyond(*seen, VISIBLE), MOVED)
             mean = float((seen[0] - seen[1]).abs().mean())
             yield Check(f"views {side} px, mean", "mean difference, of [0, 1]", mean, MEAN)
@@ -224,7 +221,7 @@ class Both:
                 raise RuntimeError(f"{kind}: {outcomes[kind].error}")
             most = int((folder / kind).read_text(encoding="ascii")) / 1e9
             what = f"GB, {arch.partition('.')[0]}, batch {paper.BATCH}, {count} images of {side} px"
-            yield Check(f"memory, {kind}", what, most, LIMITS[self.device.type] / 1e9)
+            yield Check(f"memory, {kind}", what, most, memory.LIMITS[self.device.type] / 1e9)
 
     @cached_property
     def _cpu_step(self) -> _Trained:

@@ -14,7 +14,6 @@ from erkt.inflight.stopping import die_with_parent
 
 Task = tuple[Callable[..., None], tuple[Any, ...]]
 
-_PRELOADED = ["benchmarks.paper", "timm", "torch", "torchvision"]
 _LOOK = 0.2  # seconds
 _MOST = 20_000  # characters of a traceback, which a pipe holds until they are read
 
@@ -37,13 +36,10 @@ def context(device: str) -> BaseContext:
     """Return how processes start for work on ``device`` (``cpu`` or ``cuda``).
 
     On a GPU each is a new interpreter: CUDA works in no process that was forked after it was first asked. On
-    a CPU they are forked from a process that has imported torch, which saves seconds each.
+    a CPU, where torch may use one thread alone before (its threads do not survive a fork), they are forked
+    from what has imported torch already, which saves seconds each.
     """
-    if device == "cuda":
-        return multiprocessing.get_context("spawn")
-    forkserver = multiprocessing.get_context("forkserver")
-    forkserver.set_forkserver_preload(_PRELOADED)
-    return forkserver
+    return multiprocessing.get_context("spawn" if device == "cuda" else "fork")
 
 
 def run_beside(

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.day import rates
+from benchmarks.day.places import RATES
 from benchmarks.day.processes import last_line
 from benchmarks.day.sizes import Sizes
 from benchmarks.day.trained import chosen, small
@@ -21,7 +22,6 @@ from benchmarks.rows import Row, write
 from benchmarks.session import Bench
 from erkt.files.json_file import write_json
 
-RATES = "rates.json"
 Benchmark = tuple[str, float, Callable[[], object]]
 """A name, the seconds that it may take, and what measures and adds its rows."""
 
@@ -55,6 +55,11 @@ class _Written(Bench):
     """Benchmarks whose rows are in a file as soon as they are measured."""
 
     path: Path
+
+    @property
+    def rounds(self) -> int:
+        """One round is enough for a rehearsal."""
+        return 1 if self.quick else super().rounds
 
     def add(self, name: str, against: str, ratios: Sequence[float], **facts: Any) -> Row:
         """Add the row, and write all."""

@@ -1,0 +1,56 @@
+"""The three parts of the day, what each is asked for, and how it is run in a process of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.day.protocols import Params
+from benchmarks.day.sizes import REAL, TOY
+
+WEIGHTS = {"equivalence": 2.0, "speed": 3.0, "table9": 7.0}
+"""The parts in their order, and their shares of the time."""
+WHAT = {
+    "equivalence": "views, losses, a step, the cache, recompute, resuming and memory, beside the CPU",
+    "speed": "the rows of make bench that the device has, and what bounds a step",
+    "table9": "the rows {rows} at up to {epochs} epochs, seeds {seeds}, on {archive}, preset {preset}",
+}
+
+
+@dataclass(frozen=True)
+class Day:
+    """What the command line asks for, checked; ``rows`` and what follows belong to ``table9``."""
+
+    out: Path
+    scratch: Path
+    device: str
+    toy: bool
+    parts: tuple[str, ...]
+    end: float
+    rows: dict[str, Params]
+    facts: dict[str, Any]
+    archive: Path | None
+    seeds: tuple[int, ...]
+    epochs: int
+    inference_batch: int
+    environment: dict[str, str]
+
+
+def run_part(day: Day, part: str, ends: float) -> None:
+    """Do one part, in its own process."""
+    sizes = TOY if day.toy else REAL
+    if part == "equivalence":
+        from benchmarks.day import equivalence
+
+        equivalence.run(day.out, day.scratch, day.device, sizes, ends)
+    elif part == "speed":
+        from benchmarks.day import speed
+
+        speed.run(day.out, day.device, sizes, ends)
+    else:
+        from benchmarks.day import table9
+
+        assert day.archive is not None  # checked with the command line
+        asked = table9.Asked(
+            day.rows, day.archive, day.facts, day.seeds, day.epochs, day.inference_batch, day.environment
+        )
+        table9.run(day.out, day.scratch, day.device, asked, ends)

@@ -1,0 +1,139 @@
+"""What the prepared command is made of: time, processes, distances, and the length that fits."""
+
+import json
+import math
+import os
+import signal
+import time
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.day import bounds, cells, table9
+from benchmarks.day.budget import until
+from benchmarks.day.cells import Work
+from benchmarks.day.processes import Outcome, context, last_line, run_beside
+from benchmarks.day.protocols import preset_of, protocols, stored_views
+from erkt.errors import ErktError
+
+ROWS = {"epochs": 600, "views": 100, "pretrained": True, "toy": False}
+
+
+def work(folder: Path, epochs: int = 600) -> Work:
+    rows = protocols("aid100-64", ["base", "dist5"], **ROWS | {"epochs": epochs})
+    return Work(rows, folder, "cpu", 1, 60, {}, time.time() + 60)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def fail() -> None:
+    raise ValueError("this one\nfails")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait() -> None:
+    time.sleep(60)
+
+
+def meet(shared: Work, seed: int, row: str, barrier: Barrier) -> None:
+    barrier.wait(60)
+    write(shared.folder / f"{seed}-{row}", json.dumps(shared.rows[row]["distill"]))
+
+
+def test_time_is_shared_by_weight_among_the_parts_that_wait() -> None:
+    assert until("one", {"one": 2.0, "two": 3.0, "three": 5.0}, 100.0, 200.0) == 120.0
+    assert until("two", {"two": 3.0, "three": 5.0}, 104.0, 200.0) == 140.0
+    assert until("three", {"three": 5.0}, 210.0, 200.0) == 210.0
+
+
+def test_each_process_ends_in_its_own_way(tmp_path: Path) -> None:
+    tasks = {
+        "good": (write, (tmp_path / "made", "done")),
+        "bad": (fail, ()),
+        "gone": (die, ()),
+        "slow": (wait, ()),
+    }
+    heard: list[int] = []
+    ended = run_beside(tasks, "cpu", time.time() + 2, lambda done: heard.append(len(done)))
+    assert (tmp_path / "made").read_text() == "done"
+    assert ended["good"].error is None
+    assert last_line(ended["bad"].error or "") == "fails"
+    assert "status -9" in (ended["gone"].error or "")
+    assert ended["slow"].error == "it was ended: its time was over"
+    assert heard[-1] == len(tasks)
+
+
+def test_what_a_new_interpreter_is_handed_gets_there(tmp_path: Path) -> None:
+    """As beside a GPU, where nothing may be forked."""
+    shared, barrier = work(tmp_path), context("cuda").Barrier(1)
+    ended = run_beside({"it": (meet, (shared, 3, "base", barrier))}, "cuda", time.time() + 120)
+    assert ended["it"].error is None
+    assert json.loads((tmp_path / "3-base").read_text()) == shared.rows["base"]["distill"]
+
+
+def test_distances_are_those_of_their_definitions() -> None:
+    one, other = np.array([3.0, 4.0, 0.5]), np.array([3.0, 1.0, 0.0])
+    pair = torch.from_numpy(one), torch.from_numpy(other)
+    assert bounds.share_beyond(*pair, 0.5) == pytest.approx(1 / 3)
+    assert bounds.relative(*pair) == pytest.approx(np.linalg.norm(one - other) / np.linalg.norm(other))
+    assert bounds.largest(*pair) == pytest.approx(1.0)
+    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    assert bounds.turned(*pair) == pytest.approx(1 - cosine)
+
+
+def test_a_number_that_is_none_keeps_no_bound() -> None:
+    values = torch.tensor([1.0, math.nan])
+    assert bounds.share_beyond(values, torch.tensor([1.0, 1.0]), 0.1) == 0.5
+    check = bounds.Check("it", "a distance", bounds.relative(values, torch.ones(2)), 1.0)
+    assert (check.kept, check.row()["found"]) == (False, "nan")
+
+
+def test_rows_are_those_of_the_experiment_at_the_length_asked_for() -> None:
+    rows = protocols("aid100-64", ["base", "dist", "erkt", "dist5"], **ROWS)
+    assert {row: params["distill"]["recipe"]["epochs"] for row, params in rows.items()} == {
+        "base": 600, "dist": 600, "erkt": 600, "dist5": 3000,
+    }  # fmt: skip
+    assert [rows[row]["distill"]["loss"] for row in ("base", "dist", "erkt")] == ["none", "dist", "dist"]
+    assert rows["dist"]["vsm"] == rows["erkt"]["base"] != rows["erkt"]["vsm"]
+    assert stored_views(rows) == {"base": 500, "vsm": 100}
+
+
+def test_networks_begin_at_random_without_weights() -> None:
+    sources = {
+        pretrained: protocols("aid100-64", ["erkt"], **ROWS | {"pretrained": pretrained})["erkt"]["student"][
+            "weights"
+        ]["source"]
+        for pretrained in (True, False)
+    }
+    assert sources == {True: "file", False: "none"}
+
+
+def test_the_preset_is_told_by_the_name_of_the_archive() -> None:
+    assert preset_of(Path("a/AID100.zip")) == "aid100-64"
+    assert preset_of(Path("eurosat.zip")) == "eurosat-tr5"
+    with pytest.raises(ErktError, match="say --preset"):
+        preset_of(Path("nwpu.zip"))
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(0.1, 180), (0.01, 600)])
+def test_students_get_the_epochs_that_fit_by_the_slowest_pace(
+    seconds: float, epochs: int, tmp_path: Path
+) -> None:
+    """A row of five times as many epochs counts five times: 100 s by 0.9 make 180 of 0.5 s."""
+    shared, done = work(tmp_path), {"0 base": Outcome(1.0, "it failed")}
+    asked = table9.Asked(dict(shared.rows), Path("images.zip"), {}, (0,), 600, 60, {})
+    table9.decide(shared, asked, ["0 base", "0 dist5"], done, time.time() + 100)
+    assert not (tmp_path / cells.LENGTH).exists()
+    folder = shared.of(0, "dist5")
+    folder.mkdir(parents=True)
+    write(folder / cells.PACE, json.dumps({"seconds": seconds}))
+    table9.decide(shared, asked, ["0 base", "0 dist5"], done, time.time() + 100.001)
+    assert json.loads((tmp_path / cells.LENGTH).read_text())["epochs"] in (epochs, epochs - 1)
