@@ -1,5 +1,6 @@
 """The paper's setting with made images and random weights: time does not depend on them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from erkt.seeds import stream
 from erkt.teachers.online import OnlineTeachers
 from erkt.views.batches import ViewBatches
 
-PARAMS: dict[str, Any] = read_yaml(paths.PRESETS / "nwpu45-tr10.yaml")
+_ROOT = Path(__file__).parents[1]  # a process may begin elsewhere
+PARAMS: dict[str, Any] = read_yaml(_ROOT / paths.PRESETS / "nwpu45-tr10.yaml")
 TEACHERS = {name: own["network"]["arch"] for name, own in PARAMS["teachers"].items()}
 STUDENT: str = PARAMS["student"]["arch"]
 CLASSES = tuple(f"class {number:02}" for number in range(45))

@@ -18,11 +18,11 @@ from erkt.params.network import Network
 from erkt.params.schema import build
 
 NEEDED = (
-    "filelock", "matplotlib", "numpy", "PIL", "pyarrow", "safetensors", "scipy", "sklearn", "timm", "torch",
-    "torchvision", "tqdm", "yaml",
-)  # fmt: skip
+    *("numpy", "PIL", "pyarrow", "safetensors", "scipy", "sklearn", "threadpoolctl"),
+    *("timm", "torch", "torchvision", "tqdm", "yaml"),
+)
 """Packages without which nothing runs."""
-WISHED = {"pytest": "the rows of the benchmarks", "kornia": "the row beside kornia"}
+WISHED = {"pytest": "rows of the benchmarks", "kornia": "row beside kornia"}
 """Packages, and what is left out without them. Neither DVC nor MLflow is used."""
 
 

@@ -1,6 +1,7 @@
 """Functions in processes of their own, side by side, until a time: one that fails leaves the others alone."""
 
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from erkt.errors import ErktError
 from erkt.inflight.stopping import die_with_parent
 
 Task = tuple[Callable[..., None], tuple[Any, ...]]
@@ -27,9 +29,11 @@ class Outcome:
 
 
 def last_line(error: BaseException | str) -> str:
-    """Return the last line of an error or of a traceback: what it says, after its type."""
+    """Return the last line of an error or of a traceback: what it says, after its type; ours need no type."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    return (text.strip().splitlines() or ["no reason given"])[-1].strip()
+    line = (text.strip().splitlines() or ["no reason given"])[-1].strip()
+    before, ours, said = line.partition(f"{ErktError.__name__}: ")
+    return said if ours and " " not in before else line
 
 
 def context(device: str) -> BaseContext:
@@ -74,7 +78,7 @@ class _Running:
         self._started = time.time()
         self._hears, says = start.Pipe(duplex=False)
         self._process: BaseProcess = start.Process(  # type: ignore[attr-defined]  # each context has its own
-            target=_guarded, args=(says, *task)
+            target=_guarded, args=(says, os.getcwd(), *task)
         )
         self._process.start()
         says.close()
@@ -100,7 +104,8 @@ class _Running:
         return said
 
 
-def _guarded(says: Connection, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _guarded(says: Connection, folder: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.chdir(folder)  # a new interpreter begins where its parent's parent did
     die_with_parent()
     try:
         work(*arguments)
