@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -13,6 +14,7 @@ from torchvision.transforms import v2
 from benchmarks import paper
 from benchmarks.others import kornia_chain, torchvision_chain
 from benchmarks.session import Bench, Race
+from erkt.views import fused
 from erkt.views.batches import ViewBatches
 
 WORKERS = {"cpu": os.cpu_count() or 1, "cuda": 16}
@@ -32,19 +34,22 @@ def test_vsm(side: int, bench: Bench, race: Race) -> None:
         "ours": _ours(data, pixels),
         "torchvision": lambda: mix(torch.stack([one_by_one(image) for image in pixels]), labels)[0],
     }
+    if bench.device.type == "cuda" and fused.available():
+        calls["fused"] = _ours(replace(data, fused=True), pixels)
     if find_spec("kornia"):
         calls["kornia"] = _kornia(data, pixels)
     for call in calls.values():
         made = call()
         assert (made.shape, made.dtype) == (pixels.shape, torch.float32)
     seconds = race(calls, times=1 if side > 128 else 4)
-    for row, name, against in (
-        ("vsm", "torchvision", "torchvision v2 image by image"),
-        ("vsm kornia", "kornia", "kornia, batched"),
+    for row, ours, name, against in (
+        ("vsm", "ours", "torchvision", "torchvision v2 image by image"),
+        ("vsm kornia", "ours", "kornia", "kornia, batched"),
+        ("vsm fused", "fused", "ours", "the same by masks"),
     ):
-        if name not in seconds:
+        if name not in seconds or ours not in seconds:
             continue
-        ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds[name], strict=True)]
+        ratios = [theirs / own for own, theirs in zip(seconds[ours], seconds[name], strict=True)]
         note = "its crop: all images or none" if name == "kornia" else ""
         bench.add(row, against, ratios, size=side, batch=paper.BATCH, note=note)
 

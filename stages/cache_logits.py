@@ -35,6 +35,7 @@ def main(job: Job) -> str:
         device=choose(runtime),
         finish=Finish(share, job.settings("base", ViewSettings), per_block),
         images=runtime.images,
+        fused=runtime.fused_views,
     )
     digest = write_block(
         paths.teaching(job.seed) / job.teacher / str(job.block),

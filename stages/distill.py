@@ -39,6 +39,7 @@ def main(job: Job) -> str:
         device=device,
         finish=Finish(settings.finish, base, cache.per_block(recipe.epochs)),
         images=job.runtime.images,
+        fused=job.runtime.fused_views,
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     epochs = fit(

@@ -38,6 +38,7 @@ def main(job: Job) -> str:
         device=choose(job.runtime),
         finish=Finish(job.value("distill.finish"), base, cache.per_block(job.value("distill.recipe.epochs"))),
         images=job.runtime.images,
+        fused=job.runtime.fused_views,
     )
     source = Source(teaching=paths.teaching(job.seed), networks=paths.teachers(job.seed), train=train)
     teach = open_teachers(source, data, cache, job.warn)

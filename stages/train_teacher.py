@@ -34,6 +34,7 @@ def main(job: Job) -> str:
         batch_size=recipe.batch_size,
         device=device,
         images=job.runtime.images,
+        fused=job.runtime.fused_views,
     )
     epochs = fit(
         model,

@@ -17,6 +17,7 @@ from erkt.inflight.stopping import Stop
 from erkt.networks.models import Card, Classifier
 from erkt.params.loss import Dist, Dkd, Kd, Loss, MultiLevel
 from erkt.params.recipe import Recipe
+from erkt.params.runtime import Runtime
 from erkt.params.schema import as_dict
 from erkt.seeds import stream
 from erkt.teachers.manifest import Origin
@@ -37,6 +38,17 @@ ORIGIN = Origin(
     finish=None,
     classes=list(CLASSES),
     precision="fp32",
+)
+RUNTIME = Runtime(
+    device="auto",
+    threads=None,
+    inference_batch=2,
+    checkpoint_seconds=60.0,
+    recompute=False,
+    caching="eager",
+    images="auto",
+    deterministic=True,
+    fused_views=False,
 )
 LOSS = Loss(
     loss="dist",

@@ -8,7 +8,7 @@ cosine, one minus ratio).
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -90,6 +90,7 @@ class Both:
         """Yield name and checks of everything that is compared, the most important first."""
         yield "views", self.views
         yield "losses", self.losses
+        yield "fused views", self.fused_views
         yield "step", self.step
         yield "repeated", self.repeated
         yield "cache", self.cache
@@ -99,15 +100,22 @@ class Both:
 
     def views(self) -> Iterator[Check]:
         """Table 1 on noise, where a pixel that comes from its neighbour is seen at once."""
+        yield from self._views("views", fused=False)
+
+    def fused_views(self) -> Iterator[Check]:
+        """The same by the fused kernels; a device that cannot run them says so here."""
+        yield from self._views("fused views", fused=True)
+
+    def _views(self, name: str, *, fused: bool) -> Iterator[Check]:
         for side in self.sizes.views:
             subset, seen = paper.images(self.sizes.seen, side), []
             for device in (self.device, CPU):
-                data = paper.data(subset, device, batch=self.sizes.seen)
+                data = replace(paper.data(subset, device, batch=self.sizes.seen), fused=fused)
                 seen.append(data.batch(data.view(0), data.in_order(0)[0]).images.cpu())
             what = f"share of values in [0, 1] more than {VISIBLE:g} apart: ties of the rotation"
-            yield Check(f"views {side} px", what, share_beyond(*seen, VISIBLE), MOVED)
+            yield Check(f"{name} {side} px", what, share_beyond(*seen, VISIBLE), MOVED)
             mean = float((seen[0] - seen[1]).abs().mean())
-            yield Check(f"views {side} px, mean", "mean difference, of [0, 1]", mean, MEAN)
+            yield Check(f"{name} {side} px, mean", "mean difference, of [0, 1]", mean, MEAN)
 
     def losses(self) -> Iterator[Check]:
         """Each loss of eq. 15's L_KD with its gradient, on the same logits and mixed labels."""

@@ -52,7 +52,7 @@ def protocols(
                 network["weights"] = dict(_NONE) if network["weights"]["location"] else network["weights"]
         recipe["epochs"] = times * epochs
         recipe["warmup_epochs"] = min(recipe["warmup_epochs"], times * epochs - 1)
-        params["cache"] = {"blocks": [0], "views_per_block": times * min(views, epochs)}
+        params["cache"] |= {"blocks": [0], "views_per_block": times * min(views, epochs)}
         check_params(params, f"{EXPERIMENT}, preset {preset}, row {row}")
         if params["distill"]["finish"] or params["split"]["unlabelled_percent"]:
             raise ErktError(f"preset {preset}: distill.finish and unlabelled images are not for this command")

@@ -16,9 +16,9 @@ class Runtime:
     ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint
     every ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the
     memory and more time, with the same bits. ``caching: onnx`` caches the teachers' logits by ONNX Runtime,
-    on a CPU. The last two are for a GPU alone: ``images`` says where training images lie (``auto``: on the
-    device, if half of its free memory holds them), and ``deterministic`` whether kernels must repeat their
-    bits; else cuDNN chooses the fastest by trying them.
+    on a CPU. The last three are for a GPU alone: ``images`` says where training images lie (``auto``: on the
+    device, if half of its free memory holds them), ``deterministic`` whether kernels must repeat their bits
+    (else cuDNN chooses the fastest by trying them), and ``fused_views: true`` makes views by Triton kernels.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -29,6 +29,7 @@ class Runtime:
     caching: Literal["eager", "onnx"]
     images: Place
     deterministic: bool
+    fused_views: bool
 
     def __post_init__(self) -> None:
         if self.inference_batch % 2:

@@ -17,6 +17,7 @@ from erkt.data.images import Subset
 from erkt.machine.device import on_host, send
 from erkt.params.runtime import Place
 from erkt.params.views import ViewSettings
+from erkt.views import fused
 from erkt.views.finish import Finish
 from erkt.views.pairs import batches, in_order
 from erkt.views.pixels import ahead, resident
@@ -46,7 +47,8 @@ class ViewBatches:
     """Epochs over ``subset``; ``seed`` fixes views and order, ``views`` is K.
 
     Views have ``settings``, but for those that ``finish`` includes. ``images`` says where a device finds the
-    pixels (``runtime.images``); on a CPU they are read from ``subset`` in any case.
+    pixels (``runtime.images``); on a CPU they are read from ``subset`` in any case. ``fused``: a GPU makes
+    views by the fused kernels; raises ErktError if it cannot.
     """
 
     subset: Subset
@@ -57,11 +59,16 @@ class ViewBatches:
     device: torch.device
     finish: Finish | None = None
     images: Place = "auto"
+    fused: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fused:
+            fused.require(self.device)
 
     def view(self, number: int) -> View:
         """Return view ``number`` of the training set."""
         settings = self.finish.settings if self.finish and self.finish.includes(number) else self.settings
-        return View.make(self.seed, number, self.subset.labels, self.subset.side, settings)
+        return View.make(self.seed, number, self.subset.labels, self.subset.side, settings, fused=self.fused)
 
     def epoch(self, epoch: int, epochs: int) -> tuple[View, list[NDArray[np.int64]]]:
         """Return the view that ``epoch`` of ``epochs`` shows, and the positions of its batches.

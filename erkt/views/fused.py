@@ -6,6 +6,7 @@ another order: the mean luma of the contrast, and the filter of the resized crop
 
 import os
 import shutil
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,9 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from erkt.errors import ErktError
+from erkt.machine.device import on_host, send
 from erkt.params.views import ViewSettings
 from erkt.views.draws import Draws
 from erkt.views.fused_table import pack
+from erkt.views.pairs import Positions
 
 BLOCK = 1024
 """Pixels of a program: 4 for each of its 256 threads."""
@@ -37,6 +41,55 @@ def available() -> bool:
         and find_spec("triton") is not None
         and ("CC" in os.environ or shutil.which("gcc") is not None or shutil.which("clang") is not None)
     )
+
+
+def require(device: torch.device) -> None:
+    """Raise ErktError if ``device`` is a GPU on which the kernels cannot run; a CPU takes the plain path."""
+    if not on_host(device) and not available():
+        raise ErktError(
+            "runtime.fused_views: true, but its kernels cannot run here; they need an NVIDIA GPU of compute "
+            "capability 8.0 or above, Triton and a C compiler (gcc or clang); set fused_views: false"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FusedTable:
+    """What the kernels need of a view on its device; made by ``FusedTable.of``, used like ``Table``.
+
+    ``numbers``: float32 (N, WIDTH). ``labels``: int64 (2, N), a sample's and its partner's. ``alpha``:
+    float32 (N,).
+    """
+
+    numbers: Tensor
+    labels: Tensor
+    alpha: Tensor
+    settings: ViewSettings
+
+    @classmethod
+    def of(
+        cls,
+        draws: Draws,
+        labels: NDArray[np.int64],
+        partners: Positions,
+        side: int,
+        settings: ViewSettings,
+        device: torch.device,
+    ) -> "FusedTable":
+        """Return the table of the view that has these fields (``erkt.views.view``) on ``device``."""
+        return cls(
+            numbers=send(pack(draws, side, settings).numpy(), device),
+            labels=send(np.stack([labels, labels[partners]]), device),
+            alpha=send(draws.alpha(side), device),
+            settings=settings,
+        )
+
+    def render(
+        self, images: Tensor, positions: Tensor, partners: Tensor, _: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what ``Table.render`` does of the same samples; which are cropped is in the table."""
+        views = apply_packed(images, self.numbers.index_select(0, positions), partners, self.settings)
+        label_a, label_b = self.labels.index_select(1, positions)
+        return views, label_a, label_b, self.alpha.index_select(0, positions)
 
 
 def apply(images: Tensor, rows: Draws, partners: NDArray[np.int64], settings: ViewSettings) -> Tensor:

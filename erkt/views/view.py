@@ -13,6 +13,7 @@ from erkt.machine.device import on_host, send
 from erkt.params.views import ViewSettings
 from erkt.views.apply import apply
 from erkt.views.draws import Draws, draw
+from erkt.views.fused import FusedTable
 from erkt.views.pairs import Positions, partners, places
 from erkt.views.table import Table
 
@@ -35,6 +36,7 @@ class View:
     """One pass of the training set through the VSM; made by ``View.make``.
 
     Samples go by their position 0 to N - 1 in the training list. ``labels`` and ``partners``: int64 (N,).
+    ``fused``: a GPU renders it by the kernels of ``erkt.views.fused``.
     """
 
     number: int
@@ -43,11 +45,19 @@ class View:
     draws: Draws
     side: int
     settings: ViewSettings
-    _tables: dict[torch.device, Table] = field(default_factory=dict, init=False, repr=False)
+    fused: bool = False
+    _tables: dict[torch.device, Table | FusedTable] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def make(
-        cls, seed: int, number: int, labels: NDArray[np.int64], side: int, settings: ViewSettings
+        cls,
+        seed: int,
+        number: int,
+        labels: NDArray[np.int64],
+        side: int,
+        settings: ViewSettings,
+        *,
+        fused: bool = False,
     ) -> "View":
         """Return view ``number`` under ``seed`` for samples of classes ``labels`` (N,), at ``side`` pixels.
 
@@ -56,7 +66,7 @@ class View:
         drawn = draw(seed, number, len(labels), side, settings)
         paired = partners(seed, number, len(labels))
         drawn = replace(drawn, cutmix=drawn.cutmix & (paired != np.arange(len(labels))))
-        return cls(number, labels, paired, drawn, side, settings)
+        return cls(number, labels, paired, drawn, side, settings, fused)
 
     def render(self, images: Tensor, batch: Positions) -> Rendered:
         """Return the view of the samples ``batch`` (B,), whole pairs in any order, on the images' device.
@@ -64,8 +74,8 @@ class View:
         ``images``: uint8 (B, 3, side, side), theirs, unchanged afterwards. Raises ErktError if the batch
         splits a pair or the images are of another kind.
 
-        On a CPU each operation works on the images where it fires; elsewhere by masks on all (``Table``),
-        where the view's draws are moved to once.
+        On a CPU each operation works on the images where it fires; elsewhere by masks on all (``Table``)
+        or by the kernels, where the view's draws are moved to once.
         """
         shape = (len(batch), 3, self.side, self.side)
         if images.dtype != torch.uint8 or tuple(images.shape) != shape:
@@ -93,10 +103,10 @@ class View:
         return np.concatenate([batch, places(self.partners, batch), cropped])
 
     def by_table(self, images: Tensor, index: Tensor) -> Rendered:
-        """Return what ``render`` does, by masks, of the samples of an ``index``, on the images' device."""
+        """Return what ``render`` does, on a device, of the samples of an ``index``, on the images' device."""
         count, device = len(images), images.device
         if device not in self._tables:
             own = self.draws, self.labels, self.partners, self.side, self.settings
-            self._tables[device] = Table.of(*own, device)
+            self._tables[device] = (FusedTable if self.fused else Table).of(*own, device)
         partners, cropped = index[count : 2 * count], index[2 * count :]
         return Rendered(*self._tables[device].render(images, index[:count], partners, cropped))

@@ -3,11 +3,12 @@
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from made import RUNTIME
 
 from erkt.machine import device
-from erkt.params.runtime import Runtime
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 
@@ -73,7 +74,5 @@ def test_little_memory_is_asked_for_with_recompute(monkeypatch: pytest.MonkeyPat
     called: list[str] = []
     for name in ("keep_freed_memory", "return_freed_memory"):
         monkeypatch.setattr(device, name, lambda name=name: called.append(name))
-    device.choose(
-        Runtime("cpu", None, 2, 60.0, recompute=recompute, caching="eager", images="auto", deterministic=True)
-    )
+    device.choose(replace(RUNTIME, device="cpu", recompute=recompute))
     assert called == ["return_freed_memory" if recompute else "keep_freed_memory"]

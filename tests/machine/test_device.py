@@ -6,11 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made import RUNTIME
 
 from erkt.machine import device
-from erkt.params.runtime import Runtime
-
-RUNTIME = Runtime("auto", None, 2, 60.0, recompute=False, caching="eager", images="auto", deterministic=True)
 
 
 @pytest.fixture(autouse=True)

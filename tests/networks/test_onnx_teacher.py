@@ -1,15 +1,16 @@
 import sys
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from made import RUNTIME
 from test_recompute import data, network
 
 from erkt.errors import ErktError
 from erkt.machine.device import choose
 from erkt.networks.onnx_teacher import OnnxTeacher
-from erkt.params.runtime import Runtime
 from erkt.teachers.writer import block_logits
 
 
@@ -36,6 +37,4 @@ def test_without_the_runtime_one_line_says_what_to_do(monkeypatch: pytest.Monkey
 def test_it_is_refused_on_a_gpu(device: Literal["auto", "cuda"], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(ErktError, match=r"runtime\.caching: onnx runs on the CPU"):
-        choose(
-            Runtime(device, None, 2, 60.0, recompute=False, caching="onnx", images="auto", deterministic=True)
-        )
+        choose(replace(RUNTIME, device=device, caching="onnx"))

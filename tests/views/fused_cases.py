@@ -10,6 +10,7 @@ from views_settings import BASE, COINS, EVERYTHING, NOTHING, OPERATIONS, TABLE_1
 
 from erkt.params.views import ViewSettings
 from erkt.views.draws import Draws, draw
+from erkt.views.view import View
 
 CROPS = np.array([[0, 0, 16, 16], [15, 15, 1, 1], [0, 5, 8, 8], [3, 0, 12, 16], [3, 4, 1, 11]])
 
@@ -85,3 +86,10 @@ CASES = {
     "coins": Case(30, 21, COINS),
     "everything": Case(8, 32, EVERYTHING),
 }  # fmt: skip
+
+
+def a_view() -> tuple[View, Tensor, NDArray[np.int64]]:
+    """Return a view for the kernels, images of some of its samples in another order, and where they stand."""
+    view = View.make(0, 3, np.arange(14) % 5, 32, COINS, fused=True)
+    order = np.concatenate([[sample, view.partners[sample]] for sample in (9, 2, 11)])
+    return view, sample_images(14, 32)[order], order

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import triton.language as tl
-from fused_cases import CASES
+from fused_cases import CASES, a_view
 from triton.runtime import interpreter
 
 from erkt.views import fused
@@ -36,6 +36,9 @@ def main(path: Path) -> None:
     with np.errstate(invalid="ignore"):  # 0 / 0 in places of a block behind the last pixel
         for name, case in CASES.items():
             results[name] = fused.apply(*case.inputs(), case.settings).numpy()
+        view, images, order = a_view()
+        made = view.by_table(images, torch.from_numpy(view.index(order)))
+        results |= {f"a view, {name}": values.numpy() for name, values in made._asdict().items()}
     np.savez(path, **results)
 
 

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import torch
 from closure import ROOT
-from fused_cases import CASES, Case
+from fused_cases import CASES, Case, a_view
+from made import batches
 from numpy.typing import NDArray
 from torch import Tensor
 from views_settings import BASE, COINS, EVERYTHING, TABLE_1
 
+from erkt.errors import ErktError
 from erkt.views import fused
 from erkt.views.apply import apply, apply_before_cutmix
 
@@ -76,6 +78,25 @@ def test_interpreted_kernels_agree_with_the_plain_path(
     name: str, interpreted: Mapping[str, NDArray[np.float32]]
 ) -> None:
     assert_agrees(torch.from_numpy(interpreted[name]), CASES[name])
+
+
+def test_a_view_shows_what_the_plain_path_shows_with_the_same_labels(
+    interpreted: Mapping[str, NDArray[np.float32]],
+) -> None:
+    view, images, order = a_view()
+    assert len(set(view.partners[order]) & set(order)) == len(order)
+    for name, expected in view.render(images, order)._asdict().items():
+        found = torch.from_numpy(interpreted[f"a view, {name}"])
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 if name == "images" else 0)
+
+
+def test_a_gpu_without_the_kernels_is_refused_before_anything_is_rendered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fused, "available", lambda: False)
+    assert replace(batches(), fused=True).device.type == "cpu"
+    with pytest.raises(ErktError, match="set fused_views: false"):
+        replace(batches(), fused=True, device=torch.device("cuda"))
 
 
 def test_hundreds_of_draws_are_compared_and_most_images_by_all_bits() -> None:

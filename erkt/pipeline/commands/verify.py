@@ -53,6 +53,7 @@ def _verify(protocol: Protocol, seed: int, name: str, views: int, pairs: int) ->
         device=choose(runtime),
         finish=Finish(protocol.distill.finish, protocol.base, protocol.cache.views_per_block),
         images="host",  # a few batches
+        fused=runtime.fused_views,
     )
     source = teaching.Source(teaching=paths.teaching(seed), networks=paths.teachers(seed), train=train)
     folders = [paths.teaching(seed) / name / str(block) for block in sorted(protocol.cache.blocks)]
