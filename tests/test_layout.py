@@ -26,6 +26,7 @@ FLOORS = [
     "evaluation",
     "figures",
     "tracking",
+    "deploy",
     "pipeline",
     "cli",
     "__main__",

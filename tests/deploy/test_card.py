@@ -1,0 +1,72 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from deploy_run import Made
+
+from erkt.deploy import card
+from erkt.deploy.describe import describe
+from erkt.errors import ErktError
+from erkt.files.digests import sha256_file
+from erkt.params.prepare import Prepare
+
+
+def test_a_card_holds_what_its_run_knows(made: Made) -> None:
+    found = made.described().card
+    assert found.preparation == Prepare(32, "bilinear", "center_crop", "refuse")
+    assert found.classes == ("blue", "green", "red")
+    assert {name: weights.arch for name, weights in found.teachers.items()} == {
+        "one": "test_byobnet",
+        "two": "test_efficientnet",
+    }
+    assert (found.teachers["one"].source, found.teachers["one"].licence) == ("random", None)
+    assert found.shares == {"one": 0.75, "two": 0.25}
+    assert found.results == {"oa": 91.5, "nll": 0.25}
+    assert (found.commit, found.precision) == ("0123456-dirty", "fp32")
+    assert found.training is not None
+    assert (found.training.images, found.training.dataset, found.training.unlabelled) == (12, "noise", 0)
+    assert found.training.pixels_sha256 == sha256_file(made.run.prepared / "images.npy")
+    assert found.calibration is not None
+    assert (found.calibration.part, found.calibration.images, found.calibration.aim) == (
+        "validation",
+        12,
+        50.0,
+    )
+
+
+def test_a_card_comes_back_from_json_as_it_was(made: Made) -> None:
+    found = made.described().card
+    assert card.from_json(found.to_json(), "file") == found
+
+
+def test_without_a_validation_part_nothing_is_calibrated(
+    made: Made, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    empty = tmp_path_factory.mktemp("lists") / "val.txt"
+    empty.write_text("")
+    run = replace(made.run, val=empty, metrics=empty.parent / "none", ensemble=empty.parent / "none")
+    found = describe(run, aim=95.0, batch_size=8, device=torch.device("cpu")).card
+    assert (found.calibration, found.temperature, found.threshold) == (None, 1.0, None)
+    assert (found.teachers, found.results) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "format 2, this erkt reads 1; update erkt"),
+        ({"filter": "nearest"}, "model.onnx: card.filter: text ('nearest') is not one of box, bilinear"),
+        ({"sides": 3}, "card: unknown key 'sides'; did you mean 'side'"),
+    ],
+)
+def test_a_card_that_cannot_be_read_is_one_line(made: Made, change: dict[str, object], message: str) -> None:
+    values = json.loads(made.described().card.to_json()) | change
+    with pytest.raises(ErktError, match=r"model\.onnx") as caught:
+        card.from_json(json.dumps(values), "model.onnx")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"arch": "resnet"}'])
+def test_what_is_no_card_is_refused(text: str) -> None:
+    with pytest.raises(ErktError, match=r"its card is not JSON|no card of an exported model"):
+        card.from_json(text, "model.onnx")

@@ -1,0 +1,100 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from deploy_run import SETTINGS, picture
+from PIL import Image
+
+from erkt.deploy import pixels
+from erkt.errors import ErktError
+
+
+def file_of(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return file_of(picture(0, 0), "JPEG", exif=exif)
+
+
+def deep() -> bytes:
+    values = np.random.default_rng(0).integers(0, 65536, (40, 48)).astype(np.uint16)
+    return file_of(Image.fromarray(values), "PNG")
+
+
+def palette() -> bytes:
+    return file_of(picture(1, 0).quantize(16), "GIF", transparency=3)
+
+
+def veiled() -> bytes:
+    image = picture(2, 0).convert("RGBA")
+    image.putalpha(90)
+    return file_of(image, "PNG")
+
+
+FILES = {
+    "jpeg": file_of(picture(0, 1), "JPEG"),
+    "grey": file_of(picture(0, 2).convert("L"), "PNG"),
+    "two tones": file_of(picture(0, 3).convert("1"), "PNG"),
+    "cmyk": file_of(picture(0, 4).convert("CMYK"), "JPEG"),
+    "turned by exif": turned(),
+    "16 bits": deep(),
+    "palette": palette(),
+    "alpha": veiled(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_open_image_gives_the_pixels_of_its_file(name: str) -> None:
+    expected = pixels.from_bytes(FILES[name], SETTINGS)
+    with Image.open(io.BytesIO(FILES[name])) as image:
+        np.testing.assert_array_equal(pixels.from_object(image, SETTINGS), expected)
+    assert expected.shape == (32, 32, 3)
+
+
+def test_arrays_and_tensors_give_the_pixels_of_their_image() -> None:
+    image = picture(1, 1)
+    array = np.asarray(image)
+    expected = pixels.from_bytes(file_of(image, "PNG"), SETTINGS)
+    for same in (array, torch.from_numpy(array.copy()).permute(2, 0, 1), array[::-1][::-1]):
+        np.testing.assert_array_equal(pixels.from_object(same, SETTINGS), expected)
+    unit = torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+    np.testing.assert_array_equal(pixels.from_object(unit, SETTINGS), expected)
+
+
+def test_hsv_is_converted_as_prepare_converts_it() -> None:
+    image = picture(1, 2).convert("HSV")
+    expected = pixels.from_object(image.convert("RGB"), SETTINGS)
+    np.testing.assert_array_equal(pixels.from_object(image, SETTINGS), expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((3, 8, 8), np.uint8), r"uint8 \(3, 8, 8\): expected a path"),
+        (np.zeros((8, 8, 3)), r"float64 \(8, 8, 3\)"),
+        (torch.zeros(8, 8, 3), r"a tensor of shape \(8, 8, 3\): expected \(3, H, W\)"),
+        (torch.full((3, 8, 8), 255.0), r"outside \[0, 1\]"),
+        (torch.full((3, 8, 8), float("nan")), r"outside \[0, 1\]"),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), "int64"),
+        (7, "int: expected a path"),
+        (Image.new("F", (8, 8)), "pixel mode F is not supported"),
+        (Image.new("RGB", (0, 8)), "PIL image of mode RGB|empty|cannot"),
+    ],
+)
+def test_what_is_no_image_is_one_line(image: object, message: str) -> None:
+    with pytest.raises(ErktError, match=message):
+        pixels.from_object(image, SETTINGS)
+
+
+def test_a_path_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.jpg", tmp_path, Path("a\0b")):
+        with pytest.raises(ErktError, match="cannot be read: "):
+            pixels.from_path(path, SETTINGS)
