@@ -67,7 +67,7 @@ def made_run(root: Path) -> Made:
         with torch.no_grad():
             for _ in range(20):  # statistics of batch norm, and logits with a spread
                 model(torch.rand(16, 3, SIDE, SIDE))
-            list(model.network.parameters())[-2].mul_(100)
+            list(model.network.parameters())[-2].mul_(10)
         models.save_folder(model, root / "data" / place)
     (root / "data/teaching/0").mkdir(parents=True)
     weights = {"weights": {"one": 0.75, "two": 0.25}, "space": "logits"}
