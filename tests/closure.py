@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 NEUTRAL = (
+    "erkt/__init__.py",
     "erkt/errors.py",
     "erkt/files/artifacts.py",
     "erkt/files/digests.py",

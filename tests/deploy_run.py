@@ -91,7 +91,7 @@ def made_run(root: Path) -> Made:
         seed=0,
         commit="0123456-dirty",
     )
-    return Made(run, images, lambda: describe(run, aim=50.0, batch_size=7, device=torch.device("cpu")))
+    return Made(run, images, lambda: describe(run, aim=25.0, batch_size=7, device=torch.device("cpu")))
 
 
 def _zip(root: Path, images: Path) -> Path:

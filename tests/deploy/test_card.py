@@ -31,7 +31,7 @@ def test_a_card_holds_what_its_run_knows(made: Made) -> None:
     assert (found.calibration.part, found.calibration.images, found.calibration.aim) == (
         "validation",
         12,
-        50.0,
+        25.0,
     )
 
 

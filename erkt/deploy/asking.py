@@ -1,0 +1,98 @@
+"""What ``erkt predict`` and ``erkt embed`` share: images of any origin, through a model, into a table."""
+
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from erkt.deploy.decoding import Decoded, cores, decoded
+from erkt.deploy.inputs import Inputs, Source
+from erkt.deploy.opening import file_of
+from erkt.deploy.predictor import Predictor, load
+from erkt.deploy.rows import Rows
+from erkt.deploy.shards import Shards
+from erkt.errors import ErktError
+from erkt.files.digests import sha256_file
+from erkt.progress import Progress
+
+SOME_UNREADABLE = 3
+"""The exit status where all is done, and some images could not be read; 1 and 2 are errors of the whole."""
+
+PLACES = (
+    "an image, a folder, a zip or tar, a pattern in quotes, a .csv with a column 'path', a .txt with a path "
+    "a line, or - for paths on standard input"
+)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the model, the images, and how fast."""
+    parser.add_argument("model", type=Path, help="an exported file or folder, or a student's folder of a run")
+    parser.add_argument("places", nargs="+", metavar="PATH", help=PLACES)
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    parser.add_argument(
+        "--threads", type=int, default=cores(), help="for decoding and for the network; default: one a core"
+    )
+
+
+def opened(options: Namespace) -> tuple[Predictor, Inputs]:
+    """Return the model and the images; ErktError if either is not there."""
+    if options.threads < 1:
+        raise ErktError(f"--threads {options.threads}: expected 1 or more")
+    inputs = Inputs(options.places, sys.stdin)
+    return load(options.model, options.threads), inputs
+
+
+def fill(options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *, label: str) -> int:
+    """Write a row for each image to ``options.out``, and say how it went; return the exit status.
+
+    Raises ErktError if there is no image at all, and as ``Shards`` does.
+    """
+    made_by = {
+        "command": label,
+        "model": sha256_file(file_of(options.model)),
+        "places": options.places,
+        "columns": [str(column) for column in rows.schema],
+    }
+    shards = Shards(options.out, made_by, replace=options.overwrite)
+    started = time.perf_counter()
+    total, kept = inputs.count(), shards.rows_kept
+    kept = kept if total is None else min(kept, total)
+    with closing(Progress(total, label=label, unit="images", done=kept)) as progress:
+        decode = _decode(predictor, options.threads)
+        try:
+            written = shards.fill(_some(inputs), rows, decode, progress.update)
+        except KeyboardInterrupt:
+            progress.close()
+            kept_in = f"what is done is kept in {shards.folder}"
+            print(f"{label}: {kept_in}; the same command goes on", file=sys.stderr)
+            raise
+        finally:
+            shards.leave()
+    seconds = time.perf_counter() - started
+    unreadable = f", {written.errors} of them unreadable (see column error)" if written.errors else ""
+    rate = max(0, written.rows - kept) / seconds
+    print(f"{options.out}: {written.rows} images{unreadable}; {rate:.0f} images a second")
+    return SOME_UNREADABLE if written.errors else 0
+
+
+def images(inputs: Inputs, predictor: Predictor, threads: int) -> Iterator[Decoded]:
+    """Yield every image with its pixels, or why it has none; ErktError if there is none at all."""
+    return _decode(predictor, threads)(_some(inputs))
+
+
+def _decode(predictor: Predictor, threads: int) -> Callable[[Iterable[Source]], Iterator[Decoded]]:
+    def decode(sources: Iterable[Source]) -> Iterator[Decoded]:
+        return decoded(sources, predictor.card.preparation, threads)
+
+    return decode
+
+
+def _some(sources: Iterable[Source]) -> Iterator[Source]:
+    empty = True
+    for source in sources:
+        empty = False
+        yield source
+    if empty:
+        raise ErktError("no image there; in folders, archives and patterns files count that end as images do")

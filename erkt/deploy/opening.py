@@ -1,0 +1,48 @@
+"""Which kind of model lies at a path. torch is imported only where it is needed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erkt.deploy.onnx_model import OnnxModel
+from erkt.errors import ErktError
+from erkt.files.artifacts import WEIGHTS
+
+if TYPE_CHECKING:
+    from erkt.deploy.torch_model import TorchModel
+
+ONNX = "model.onnx"
+"""The name of the ONNX file in the folder that the pipeline exports to."""
+
+
+def file_of(path: Path) -> Path:
+    """Return the file whose bytes decide what the model at ``path`` says: itself, or the one in a folder.
+
+    Raises ErktError if there is none.
+    """
+    if path.is_dir():
+        for name in (ONNX, WEIGHTS):
+            if (path / name).is_file():
+                return path / name
+        raise ErktError(f"{path}: a folder without a model ({ONNX} or {WEIGHTS})")
+    if not path.exists():
+        raise ErktError(f"{path}: no such model")
+    return path
+
+
+def open_model(path: Path, threads: int) -> "OnnxModel | TorchModel":
+    """Return the model at ``path``: an ONNX file, a folder with one, or a student's folder of a run.
+
+    Raises ErktError if there is none of these, and as the kinds themselves do.
+    """
+    file = file_of(path)
+    if file.name != WEIGHTS:
+        return OnnxModel(file, threads)
+    if find_spec("torch") is None or find_spec("timm") is None:
+        raise ErktError(
+            f"{path}: a student's folder needs torch and timm; run: pip install 'erkt[train]', "
+            "or export it where these are"
+        )
+    from erkt.deploy.torch_model import student_in
+
+    return student_in(file.parent)

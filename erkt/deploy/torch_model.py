@@ -1,0 +1,57 @@
+"""A student's folder of a run, as it stands, on torch."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erkt.data.pixels import to_unit
+from erkt.deploy.card import ModelCard
+from erkt.deploy.describe import card_of
+from erkt.errors import ErktError
+from erkt.files.json_file import read_json
+from erkt.networks.feature_maps import maps, pooled
+from erkt.networks.models import Classifier, load_folder
+from erkt.params.prepare import Prepare
+from erkt.params.schema import build
+
+PREPARED = Path("../../prepared/manifest.json")
+"""Where the settings of its images lie, from a student's folder."""
+
+
+class TorchModel:
+    """A network of the pipeline on the CPU."""
+
+    def __init__(self, model: Classifier, card: ModelCard) -> None:
+        self.card = card
+        self._model = model.eval()
+
+    @torch.inference_mode()
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the logits (B, C) of uint8 pixels (B, side, side, 3)."""
+        return np.asarray(self._model(_unit(pixels)).numpy())
+
+    @torch.inference_mode()
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the last layer sees (B, D) of uint8 pixels (B, side, side, 3)."""
+        return np.asarray(pooled(self._model, maps(self._model, _unit(pixels))).numpy())
+
+
+def student_in(folder: Path) -> TorchModel:
+    """Return the student in ``folder``, without calibration, with the run's settings of images.
+
+    Raises ErktError if these do not lie where a run has them, and as ``load_folder`` does.
+    """
+    model, settings = load_folder(folder, classes=None), folder / PREPARED
+    if not settings.is_file():
+        raise ErktError(
+            f"{folder}: how its images are prepared is not in it, and {settings} is not there; export it in "
+            "its run, with: erkt export"
+        )
+    prepare = build(Prepare, read_json(settings).get("settings"), f"{settings}: settings")
+    return TorchModel(model, card_of(model, prepare))
+
+
+def _unit(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    return to_unit(torch.from_numpy(pixels).permute(0, 3, 1, 2))
