@@ -79,7 +79,7 @@ def made_run(root: Path) -> Made:
     ]
     (root / "metrics/0.json").write_text(json.dumps(rows))
     run = Run(
-        student=root / "data/students/0",
+        network=root / "data/students/0",
         prepared=root / "data/prepared",
         train=splits / "train.txt",
         val=splits / "val.txt",

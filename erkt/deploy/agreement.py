@@ -19,9 +19,9 @@ TOLERANCE = 1e-4
 USUAL = 10.0
 
 
-def jpegs(images: NDArray[np.uint8]) -> list[bytes]:
-    """Return JPEG files of images (N, 3, H, W), enlarged and not square, as foreign ones are."""
-    return [_jpeg(image) for image in images]
+def jpegs(images: NDArray[np.uint8], *, square: bool = False) -> list[bytes]:
+    """Return JPEG files of images (N, 3, side, side), enlarged and not square, as foreign ones are."""
+    return [_jpeg(image, square) for image in images]
 
 
 def check(
@@ -50,8 +50,10 @@ def check(
     return difference
 
 
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
+def _jpeg(image: NDArray[np.uint8], square: bool) -> bytes:
     file, side = io.BytesIO(), image.shape[-1]
-    enlarged = Image.fromarray(image.transpose(1, 2, 0)).resize((side * 2, side * 3 // 2))
+    enlarged = Image.fromarray(image.transpose(1, 2, 0)).resize(
+        (side * 2, side * 2 if square else side * 3 // 2)
+    )
     enlarged.save(file, "JPEG", quality=90)
     return file.getvalue()

@@ -1,19 +1,22 @@
 """The card of a student, from the files of the run that made it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from erkt.data.images import Part, open_parts
 from erkt.deploy.calibration import calibrate
 from erkt.deploy.card import FORMAT, Calibration, ModelCard, Training, Weights
 from erkt.errors import ErktError
+from erkt.files.artifacts import WEIGHTS
 from erkt.files.json_file import read_json, read_records
 from erkt.networks.inference import predict
-from erkt.networks.models import Card, Classifier, load_folder
+from erkt.networks.models import NOT_STATED, Card, Classifier, load_folder
 from erkt.params.prepare import Prepare
 from erkt.params.schema import build
 
@@ -25,17 +28,18 @@ _RESULTS = ("oa", "aa", "kappa", "ece", "nll")
 class Run:
     """Where a run's files lie, and what is known of it beside them.
 
-    ``ensemble`` and ``metrics`` may be missing; a run of labels alone has no ensemble.
+    ``network`` is a student's or a teacher's folder. Files of ``ensemble`` and ``metrics`` may be missing,
+    and these places be None.
     """
 
-    student: Path
+    network: Path
     prepared: Path
     train: Path
     val: Path
     unlabelled: Path
-    ensemble: Path
+    ensemble: Path | None
     teachers: Path
-    metrics: Path
+    metrics: Path | None
     dataset: str
     seed: int
     commit: str | None
@@ -43,12 +47,12 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """A student with its card, and the parts of the images that it may be tuned on."""
+    """A network with its card, and the parts of the images that it may be tuned on, where they are known."""
 
     model: Classifier
     card: ModelCard
-    train: Part
-    val: Part
+    train: Part | None
+    val: Part | None
 
 
 def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> Described:
@@ -58,7 +62,7 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
     file is missing or damaged, or belongs to other classes.
     """
     train, val = open_parts(run.prepared, run.train, run.val)
-    model = load_folder(run.student, train.classes)
+    model = load_folder(run.network, train.classes)
     settings = build(
         Prepare, read_json(run.prepared / "manifest.json")["settings"], f"{run.prepared}: settings"
     )
@@ -68,7 +72,7 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
         calibration = calibrate(logits, val.labels, part=VALIDATION, aim=aim)
     model.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's own stub
     card = card_of(model, settings, calibration=calibration)
-    shares = read_json(run.ensemble)["weights"] if run.ensemble.is_file() else {}
+    shares = read_json(run.ensemble)["weights"] if run.ensemble and run.ensemble.is_file() else {}
     found = vars(card) | {
         "training": Training(
             dataset=run.dataset,
@@ -78,12 +82,21 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
             list_sha256=train.list_sha256,
             seed=run.seed,
         ),
-        "teachers": {name: _weights(_card_in(run.teachers / name, train.classes)) for name in shares},
+        "teachers": {name: _weights_in(run.teachers / name / WEIGHTS) for name in shares},
         "shares": {name: float(share) for name, share in shares.items()},
         "results": _results(run.metrics),
         "commit": run.commit,
     }
     return Described(model, ModelCard(**found), train, val)
+
+
+def alone(folder: Path, settings: Callable[[int], Prepare]) -> Described:
+    """Return the network in ``folder`` without its run: not calibrated, of unknown training.
+
+    ``settings`` maps its side to how images are read. Raises ErktError as ``load_folder`` does.
+    """
+    model = load_folder(folder, classes=None)
+    return Described(model, card_of(model, settings(model.card.side)), None, None)
 
 
 def card_of(model: Classifier, settings: Prepare, *, calibration: Calibration | None = None) -> ModelCard:
@@ -123,13 +136,21 @@ def _weights(card: Card) -> Weights:
     return Weights(card.arch, card.source, card.licence, card.origin)
 
 
-def _card_in(folder: Path, classes: tuple[str, ...]) -> Card:
-    return load_folder(folder, classes).card
+def _weights_in(path: Path) -> Weights:
+    """Return where the initial weights of the network at ``path`` are from, without loading it."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            card = json.loads((file.metadata() or {})["card"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ErktError(
+            f"{path}: cannot be read as weights ({error}); rerun the stage that makes it"
+        ) from None
+    return Weights(card["arch"], card["source"], card.get("licence", NOT_STATED), card.get("origin"))
 
 
-def _results(metrics: Path) -> dict[str, float]:
+def _results(metrics: Path | None) -> dict[str, float]:
     """Return the student's figures on the test part, if it has been evaluated."""
-    if not metrics.is_file():
+    if metrics is None or not metrics.is_file():
         return {}
     rows: list[Mapping[str, Any]] = [row for row in read_records(metrics) if row.get("network") == "student"]
     return {name: float(row[name]) for row in rows for name in _RESULTS if name in row}

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ONNX = "model.onnx"
 """The name of the ONNX file in the folder that the pipeline exports to."""
 
+EXPORTED = "model.safetensors"
+"""The name of the weights in the folder that is written for timm."""
+
 
 def file_of(path: Path) -> Path:
     """Return the file whose bytes decide what the model at ``path`` says: itself, or the one in a folder.
@@ -21,28 +24,29 @@ def file_of(path: Path) -> Path:
     Raises ErktError if there is none.
     """
     if path.is_dir():
-        for name in (ONNX, WEIGHTS):
+        for name in (ONNX, EXPORTED, WEIGHTS):
             if (path / name).is_file():
                 return path / name
-        raise ErktError(f"{path}: a folder without a model ({ONNX} or {WEIGHTS})")
+        raise ErktError(f"{path}: a folder without a model ({ONNX}, {EXPORTED} or {WEIGHTS})")
     if not path.exists():
         raise ErktError(f"{path}: no such model")
     return path
 
 
 def open_model(path: Path, threads: int) -> "OnnxModel | TorchModel":
-    """Return the model at ``path``: an ONNX file, a folder with one, or a student's folder of a run.
+    """Return the model at ``path``: an ONNX file, a folder with one or for timm, or a student's of a run.
 
     Raises ErktError if there is none of these, and as the kinds themselves do.
     """
     file = file_of(path)
-    if file.name != WEIGHTS:
+    if file.name not in (WEIGHTS, EXPORTED):
         return OnnxModel(file, threads)
     if find_spec("torch") is None or find_spec("timm") is None:
         raise ErktError(
-            f"{path}: a student's folder needs torch and timm; run: pip install 'erkt[train]', "
+            f"{path}: a folder of weights needs torch and timm; run: pip install 'erkt[train]', "
             "or export it where these are"
         )
-    from erkt.deploy.torch_model import student_in
+    from erkt.deploy import torch_model
 
-    return student_in(file.parent)
+    open_folder = torch_model.student_in if file.name == WEIGHTS else torch_model.timm_folder_in
+    return open_folder(file.parent)

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from erkt.data.pixels import to_unit
-from erkt.deploy.card import ModelCard
+from erkt.deploy.card import FILE, ModelCard, from_json
 from erkt.deploy.describe import card_of
+from erkt.deploy.opening import EXPORTED
 from erkt.errors import ErktError
 from erkt.files.json_file import read_json
+from erkt.networks.creation import first_line
 from erkt.networks.feature_maps import maps, pooled
-from erkt.networks.models import Classifier, load_folder
+from erkt.networks.models import Card, Classifier, load_folder
 from erkt.params.prepare import Prepare
 from erkt.params.schema import build
 
@@ -51,6 +56,28 @@ def student_in(folder: Path) -> TorchModel:
         )
     prepare = build(Prepare, read_json(settings).get("settings"), f"{settings}: settings")
     return TorchModel(model, card_of(model, prepare))
+
+
+def timm_folder_in(folder: Path) -> TorchModel:
+    """Return the student that ``erkt.deploy.timm_folder`` wrote.
+
+    Raises ErktError if the folder's files are damaged, or do not fit each other.
+    """
+    card = from_json(_text(folder / FILE), str(folder / FILE))
+    try:
+        network = timm.create_model(card.arch, num_classes=len(card.classes), **card.options)
+        network.load_state_dict(load_file(folder / EXPORTED))
+    except (OSError, RuntimeError, TypeError, SafetensorError) as error:
+        raise ErktError(f"{folder / EXPORTED}: does not fit {card.arch}: {first_line(error)}") from None
+    own = Card(card.arch, card.classes, card.side, card.mean, card.std, card.weights.source)
+    return TorchModel(Classifier(network, own), card)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ErktError(f"{path}: cannot be read: {error}") from None
 
 
 def _unit(pixels: NDArray[np.uint8]) -> torch.Tensor:

@@ -70,7 +70,7 @@ def test_features_are_what_the_last_layer_maps_to_the_logits(made: Made, exporte
 
 
 def test_a_students_folder_says_the_same_without_calibration(made: Made, exported: Exported) -> None:
-    exact, student = erkt.load(exported.path), erkt.load(made.run.student)
+    exact, student = erkt.load(exported.path), erkt.load(made.run.network)
     images = sorted(made.images.rglob("*.jpg"))
     assert student.card.calibration is None
     np.testing.assert_allclose(student.embed(images), exact.embed(images), rtol=0, atol=1e-4)
@@ -81,10 +81,10 @@ def test_a_students_folder_says_the_same_without_calibration(made: Made, exporte
 
 
 def test_a_students_folder_away_from_its_run_is_refused(made: Made, tmp_path: Path) -> None:
-    shutil.copytree(made.run.student, tmp_path / "a/b/student")
+    shutil.copytree(made.run.network, tmp_path / "a/b/student")
     with pytest.raises(ErktError, match="how its images are prepared is not in it"):
         erkt.load(tmp_path / "a/b/student")
-    with pytest.raises(ErktError, match=r"a folder without a model \(model\.onnx or weights\.safetensors\)"):
+    with pytest.raises(ErktError, match=r"a folder without a model \(model\.onnx, model\.safetensors or"):
         erkt.load(tmp_path / "a")
     with pytest.raises(ErktError, match="none: no such model"):
         erkt.load(tmp_path / "none")

@@ -1,0 +1,93 @@
+"""The model card of a student for people and for Hugging Face's hub, made from the run's own figures."""
+
+from collections.abc import Iterator
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from erkt.deploy.card import Calibration, ModelCard, Weights
+from erkt.networks.models import NOT_STATED
+
+_FIGURES = {"oa": ("accuracy", "overall accuracy (OA), %"), "kappa": ("cohen_kappa", "Cohen's kappa, %")}
+
+_USE = """
+    import timm
+    model = timm.create_model("local-dir:PATH", pretrained=True).eval()
+    config = timm.data.resolve_data_config(model=model)
+    transform = timm.data.create_transform(**config, is_training=False)
+
+Without `pretrained=True` timm returns random weights and does not say so.
+"""
+
+_CROPPED = """
+It was trained on the central square of images. timm resizes before it crops, which differs in rounding where
+images are not square: crop these first.
+"""
+
+
+def model_card(card: ModelCard) -> str:
+    """Return Markdown with front matter: what the student was trained on, how good it is, how to use it."""
+    licence = card.weights.licence
+    data = ModelCardData(
+        library_name="timm",
+        pipeline_tag="image-classification",
+        tags=["timm", "transformers", "image-classification", "remote-sensing", "knowledge-distillation"],
+        license=None if licence == NOT_STATED else licence,
+        model_name=card.arch,
+        eval_results=_results(card) or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_sections(card)) + "\n"
+
+
+def _results(card: ModelCard) -> list[EvalResult]:
+    if card.training is None:
+        return []
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=card.training.dataset,
+            dataset_name=card.training.dataset,
+            dataset_split="test",
+            metric_type=kind,
+            metric_name=name,
+            metric_value=round(card.results[figure], 2),
+        )
+        for figure, (kind, name) in _FIGURES.items()
+        if figure in card.results
+    ]
+
+
+def _sections(card: ModelCard) -> Iterator[str]:
+    yield f"# {card.arch}, {len(card.classes)} classes of scenes\n"
+    yield f"{card.parameters / 1e6:.2f} million parameters, images of {card.side} x {card.side} pixels."
+    if card.training:
+        found = card.training
+        more = f" and {found.unlabelled} without a label" if found.unlabelled else ""
+        taught = f", by an ensemble of {len(card.teachers)} teachers" if card.teachers else ""
+        yield f"Trained on {found.images} images of {found.dataset}{more}{taught}, seed {found.seed}."
+    yield f"\nClasses: {', '.join(card.classes)}.\n\n## Use\n{_USE}"
+    if card.non_square == "center_crop":
+        yield _CROPPED
+    if card.calibration:
+        yield from _probabilities(card.calibration)
+    if card.results:
+        yield "## On the test part\n"
+        yield from (f"- {name}: {value:.4g}" for name, value in card.results.items())
+    yield f"\n## Origin\n\n- initial weights: {_origin(card.weights)}"
+    for name, weights in card.teachers.items():
+        yield f"- teacher {name}, share {card.shares[name]:.2f}: {weights.arch}, {_origin(weights)}"
+    yield f"- commit: {card.commit or 'not known'}"
+
+
+def _probabilities(found: Calibration) -> Iterator[str]:
+    yield f"## Probabilities\n\nDivide logits by {found.temperature:.4g} before the softmax. On"
+    yield f"the {found.images} images of the {found.part} part, to which this was fitted, the calibration"
+    yield f"error (ECE) falls from {found.ece_before:.1f} to {found.ece_after:.1f} %."
+    if found.threshold is not None:
+        yield f"Of the predictions with a probability of {found.threshold:.3f} or more, which are"
+        yield f"{found.coverage:.1f} % of all, {found.accuracy:.1f} % were right."
+    yield ""
+
+
+def _origin(weights: Weights) -> str:
+    licence = f"licence: {weights.licence}" if weights.licence else None
+    return ", ".join(part for part in (weights.source, weights.origin, licence) if part)
