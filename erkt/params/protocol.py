@@ -13,6 +13,7 @@ from erkt.params.cache import Cache
 from erkt.params.dataset import Dataset
 from erkt.params.distill import Distill
 from erkt.params.ensemble import Ensemble
+from erkt.params.export import Export
 from erkt.params.network import Network
 from erkt.params.prepare import Prepare
 from erkt.params.report import Report
@@ -44,6 +45,7 @@ class Protocol:
     distill: Distill
     stress: Stress
     report: Report
+    export: Export
     runtime: Runtime
     tracking: Tracking
 
