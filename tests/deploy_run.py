@@ -90,6 +90,7 @@ def made_run(root: Path) -> Made:
         dataset="noise",
         seed=0,
         commit="0123456-dirty",
+        inputs=None,
     )
     return Made(run, images, lambda: describe(run, aim=25.0, batch_size=7, device=torch.device("cpu")))
 

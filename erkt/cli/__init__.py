@@ -17,7 +17,7 @@ from erkt.errors import ErktError
 ANYWHERE = {
     "data": "check a labelled tree before anyone trains on it",
     "embed": "write the features that a model sees in images",
-    "export": "write a network as ONNX for other runtimes",
+    "export": "write a network for use without the pipeline: ONNX, timm",
     "predict": "classify images with an exported model",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
 }

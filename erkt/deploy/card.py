@@ -17,6 +17,12 @@ KEY = "erkt"
 FILE = "erkt.json"
 """The name of the card in a folder."""
 
+ONNX = "model.onnx"
+"""The name of the ONNX file in the folder that the pipeline exports to."""
+
+SAFETENSORS = "model.safetensors"
+"""The name of the weights in a folder for timm."""
+
 Channels = tuple[float, float, float]
 Percent = Annotated[float, Between(0, 100)]
 Share = Annotated[float, Between(0, 1)]
@@ -77,9 +83,10 @@ class ModelCard:
     (None: the same). ``mean`` and ``std`` are those of the input in [0, 1]; in ONNX files they are inside.
     ``options`` are those of ``timm.create_model``. ``classes`` are in the order of the logits. ``weights``
     are the initial ones, ``teachers`` those of the networks that taught it, by name, ``shares`` their weights
-    in the ensemble. ``training``, ``calibration`` and ``commit`` (of the repository when it was exported,
-    with ``-dirty`` where files differed from it) are None where nobody knows; ``results`` are accuracies and
-    so on of the test part. ``precision`` says in which numbers it computes.
+    in the ensemble. ``results`` are accuracies and so on of the test part. ``commit`` is the repository's
+    when it was exported by hand, with ``-dirty`` where files differed from it; ``inputs`` is the sha256 of
+    all that the pipeline's stage was given, by which its run is found. What nobody knows is None.
+    ``precision`` says in which numbers it computes.
     """
 
     format: int
@@ -101,6 +108,7 @@ class ModelCard:
     calibration: Calibration | None
     results: dict[str, float]
     commit: str | None
+    inputs: str | None
 
     @property
     def preparation(self) -> Prepare:

@@ -43,6 +43,7 @@ class Run:
     dataset: str
     seed: int
     commit: str | None
+    inputs: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
         "shares": {name: float(share) for name, share in shares.items()},
         "results": _results(run.metrics),
         "commit": run.commit,
+        "inputs": run.inputs,
     }
     return Described(model, ModelCard(**found), train, val)
 
@@ -129,6 +131,7 @@ def card_of(model: Classifier, settings: Prepare, *, calibration: Calibration | 
         calibration=calibration,
         results={},
         commit=None,
+        inputs=None,
     )
 
 

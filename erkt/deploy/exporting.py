@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erkt.deploy import agreement, onnx_file, timm_folder
-from erkt.deploy.card import ModelCard
+from erkt.deploy.card import ONNX, ModelCard
 from erkt.deploy.describe import Described
 from erkt.deploy.onnx_model import OnnxModel
-from erkt.deploy.opening import ONNX
 from erkt.deploy.pixels import from_bytes
 from erkt.files.replace import replace_folder, replace_whole
 

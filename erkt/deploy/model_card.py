@@ -75,7 +75,8 @@ def _sections(card: ModelCard) -> Iterator[str]:
     yield f"\n## Origin\n\n- initial weights: {_origin(card.weights)}"
     for name, weights in card.teachers.items():
         yield f"- teacher {name}, share {card.shares[name]:.2f}: {weights.arch}, {_origin(weights)}"
-    yield f"- commit: {card.commit or 'not known'}"
+    if card.commit or card.inputs:
+        yield f"- commit: {card.commit}" if card.commit else f"- inputs of the stage, sha256: {card.inputs}"
 
 
 def _probabilities(found: Calibration) -> Iterator[str]:

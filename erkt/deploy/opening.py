@@ -4,18 +4,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erkt.deploy.card import ONNX, SAFETENSORS
 from erkt.deploy.onnx_model import OnnxModel
 from erkt.errors import ErktError
 from erkt.files.artifacts import WEIGHTS
 
 if TYPE_CHECKING:
     from erkt.deploy.torch_model import TorchModel
-
-ONNX = "model.onnx"
-"""The name of the ONNX file in the folder that the pipeline exports to."""
-
-EXPORTED = "model.safetensors"
-"""The name of the weights in the folder that is written for timm."""
 
 
 def file_of(path: Path) -> Path:
@@ -24,10 +19,10 @@ def file_of(path: Path) -> Path:
     Raises ErktError if there is none.
     """
     if path.is_dir():
-        for name in (ONNX, EXPORTED, WEIGHTS):
+        for name in (ONNX, SAFETENSORS, WEIGHTS):
             if (path / name).is_file():
                 return path / name
-        raise ErktError(f"{path}: a folder without a model ({ONNX}, {EXPORTED} or {WEIGHTS})")
+        raise ErktError(f"{path}: a folder without a model ({ONNX}, {SAFETENSORS} or {WEIGHTS})")
     if not path.exists():
         raise ErktError(f"{path}: no such model")
     return path
@@ -39,7 +34,7 @@ def open_model(path: Path, threads: int) -> "OnnxModel | TorchModel":
     Raises ErktError if there is none of these, and as the kinds themselves do.
     """
     file = file_of(path)
-    if file.name not in (WEIGHTS, EXPORTED):
+    if file.name not in (WEIGHTS, SAFETENSORS):
         return OnnxModel(file, threads)
     if find_spec("torch") is None or find_spec("timm") is None:
         raise ErktError(

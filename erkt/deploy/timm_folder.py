@@ -19,9 +19,8 @@ from safetensors.torch import save_file
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
 
-from erkt.deploy.card import FILE, ModelCard
+from erkt.deploy.card import FILE, SAFETENSORS, ModelCard
 from erkt.deploy.model_card import model_card
-from erkt.deploy.opening import EXPORTED
 from erkt.errors import ErktError
 from erkt.files.json_file import write_json
 from erkt.files.replace import write_text
@@ -45,7 +44,7 @@ def write(model: Classifier, card: ModelCard, folder: Path) -> None:
     if reason:
         raise ErktError(f"{folder}: not written: {reason}; export ONNX")
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.network.state_dict().items()}
-    save_file(tensors, folder / EXPORTED, metadata={"format": "pt"})
+    save_file(tensors, folder / SAFETENSORS, metadata={"format": "pt"})
     write_json(folder / "config.json", _config(model, card))
     write_json(folder / FILE, as_dict(card))
     write_text(folder / "README.md", model_card(card))

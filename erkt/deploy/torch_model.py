@@ -10,9 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from erkt.data.pixels import to_unit
-from erkt.deploy.card import FILE, ModelCard, from_json
+from erkt.deploy.card import FILE, SAFETENSORS, ModelCard, from_json
 from erkt.deploy.describe import card_of
-from erkt.deploy.opening import EXPORTED
 from erkt.errors import ErktError
 from erkt.files.json_file import read_json
 from erkt.networks.creation import first_line
@@ -66,9 +65,9 @@ def timm_folder_in(folder: Path) -> TorchModel:
     card = from_json(_text(folder / FILE), str(folder / FILE))
     try:
         network = timm.create_model(card.arch, num_classes=len(card.classes), **card.options)
-        network.load_state_dict(load_file(folder / EXPORTED))
+        network.load_state_dict(load_file(folder / SAFETENSORS))
     except (OSError, RuntimeError, TypeError, SafetensorError) as error:
-        raise ErktError(f"{folder / EXPORTED}: does not fit {card.arch}: {first_line(error)}") from None
+        raise ErktError(f"{folder / SAFETENSORS}: does not fit {card.arch}: {first_line(error)}") from None
     own = Card(card.arch, card.classes, card.side, card.mean, card.std, card.weights.source)
     return TorchModel(Classifier(network, own), card)
 

@@ -48,6 +48,12 @@ def git_state(root: Path, outputs: Sequence[str] = ()) -> dict[str, str]:
         return {}
 
 
+def commit_of(root: Path, outputs: Sequence[str] = ()) -> str | None:
+    """Return ``git_state``'s commit, with ``-dirty`` where something differs; None without one."""
+    state = git_state(root, outputs)
+    return state["commit"] + ("-dirty" if state["dirty"] == "true" else "") if state else None
+
+
 @dataclass(frozen=True)
 class Revision:
     """A commit: its hash, its first line, when it was authored (ms since 1970), DVC's experiment or ""."""

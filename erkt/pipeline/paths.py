@@ -64,6 +64,11 @@ def student(seed: int) -> Path:
     return Path(f"data/students/{seed}")
 
 
+def export(seed: int) -> Path:
+    """Return the folder of the student in the forms in which it leaves."""
+    return Path(f"data/exports/{seed}")
+
+
 def figures(seed: int) -> Path:
     """Return the folder of a seed's pictures."""
     return Path(f"data/figures/{seed}")

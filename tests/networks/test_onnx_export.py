@@ -1,4 +1,3 @@
-import argparse
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import torch
 from made import CARD
 from views_settings import sample_images
 
-from erkt.cli import export as command
 from erkt.errors import ErktError
 from erkt.networks import models, onnx_export
 from erkt.networks.models import Classifier
@@ -45,16 +43,6 @@ def test_another_runtime_gives_the_same_logits_for_any_batch(tmp_path: Path) -> 
     model = network("test_efficientnet")
     onnx_export.to_onnx(model, tmp_path / "network.onnx")
     agree(model, tmp_path / "network.onnx")
-
-
-def test_the_command_exports_a_students_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = network("test_resnet")
-    models.save_folder(model, tmp_path / "student")
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    assert command.run(parser.parse_args([str(tmp_path / "student"), str(tmp_path / "student.onnx")])) == 0
-    assert "test_resnet, 3 classes, 32 px" in capsys.readouterr().out
-    agree(model, tmp_path / "student.onnx")
 
 
 def test_without_the_exporter_one_line_says_what_to_install(

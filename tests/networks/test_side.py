@@ -204,7 +204,8 @@ def test_where_no_licence_is_known_the_card_and_the_export_say_so(
     models.save_folder(model, tmp_path)
     parser = argparse.ArgumentParser()
     command.arguments(parser)
-    assert command.run(parser.parse_args([str(tmp_path), str(tmp_path / "x.onnx")])) == 0
+    how = ["--filter", "bicubic", "--non-square", "squash"]
+    assert command.run(parser.parse_args([str(tmp_path), str(tmp_path / "x.onnx"), *how])) == 0
     assert "licence: not stated" in capsys.readouterr().out
     metadata = onnxruntime.InferenceSession(tmp_path / "x.onnx").get_modelmeta().custom_metadata_map
-    assert json.loads(metadata["card"])["licence"] == "not stated"
+    assert json.loads(metadata["erkt"])["weights"]["licence"] == "not stated"

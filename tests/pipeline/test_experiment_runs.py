@@ -98,7 +98,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     changes = {"teachers": teachers, "ensemble": ensemble, "report": {"test_sweep": True}}
     write(clone.folder / "presets/tiny.yaml", clone.params | changes)
     pipeline = yaml.safe_load((clone.folder / "dvc.yaml").read_text(encoding="utf-8"))
-    for stage in ("measure", "draw", "stress"):
+    for stage in ("measure", "draw", "stress", "export"):
         del pipeline["stages"][stage]
     write(clone.folder / "dvc.yaml", pipeline)
     write(clone.folder / "experiments/ratio.yaml", RATIO)

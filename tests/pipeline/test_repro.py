@@ -10,7 +10,7 @@ from clone import Clone, finished_clone
 
 TEACHERS = ("one", "two")
 STUDENT = {"distill@0", "evaluate@0", "summarize"}
-LEAVES = {"measure@0", "draw@0", "stress@0"}
+LEAVES = {"measure@0", "draw@0", "stress@0", "export@0"}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,7 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
         "evaluate": ["--seed", "0"],
         "measure": ["--seed", "0"],
         "draw": ["--seed", "0"],
+        "export": ["--seed", "0"],
         "stress": ["--seed", "0"],
     }
     before = clone.outputs()

@@ -12,7 +12,7 @@ import yaml
 from shell_blocks import Team, blocks, executed, restored
 from team_origin import BLOCKS, make_team, objects
 
-STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "summarize"]
+STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "export@0", "summarize"]
 IMAGES = ["download", "prepare"]
 CONFLICT = 1
 

@@ -22,7 +22,7 @@ from team_origin import make_team, objects
 pytestmark = pytest.mark.slow
 
 SSHD = Path("/usr/sbin/sshd")
-STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "summarize"]
+STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "export@0", "summarize"]
 IMAGES = ["download", "prepare"]
 CONFLICT = 1
 RATIO = "sed -i 's/loss_ratio: .*/loss_ratio: 0.5/' params.yaml"
