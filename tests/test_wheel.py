@@ -1,4 +1,4 @@
-"""The wheel alone, in an empty folder: no repository, no stages, no params."""
+"""The wheel alone, in an empty folder: no repository, no stages, no params; and what it brings with it."""
 
 import os
 import shutil
@@ -8,22 +8,32 @@ from pathlib import Path
 
 import pytest
 from closure import ROOT
+from deploy_run import made_run
+
+from erkt.deploy import onnx_file
+
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the wheel is installed, without its dependencies, which are here already."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "erkt", source / "erkt")  # the build leaves a folder that would go stale
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("erkt-*.whl")
-    install = [*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)]
+    (made,) = folder.glob("erkt-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """A folder in which the wheel is installed, without its dependencies, which are here already."""
+    site = wheel.parent / "site"
+    install = [*PIP, "install", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    return folder / "site"
+    return site
 
 
 def run(installed: Path, empty: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -49,3 +59,35 @@ def test_a_command_without_a_repository_works_and_another_says_what_it_needs(
     done = run(installed, tmp_path, "-m", "erkt", "track")
     assert done.returncode == 1
     assert done.stderr == "error: erkt track: no dvc.yaml here; run it in the root of a repository\n"
+
+
+@pytest.mark.slow
+def test_what_the_wheel_brings_is_enough_to_predict_and_small(
+    wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an environment of its own, with packages from the index that pip knows."""
+    made = made_run(tmp_path / "run")
+    described = made.described()
+    onnx_file.write(described.model, described.card, tmp_path / "student.onnx")
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    install = [
+        str(environment / "bin/pip"),
+        "install",
+        "--quiet",
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+    ]
+    if subprocess.run([*install, str(wheel)], check=False, capture_output=True).returncode:
+        pytest.skip("pip reaches no index here")
+    left = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(environment / "bin/erkt"), "predict", "student.onnx", "run/images", "--out", "out.parquet"]
+    done = subprocess.run(command, cwd=tmp_path, env=left, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("out.parquet: 24 images; ")
+    packages = {path.name for path in (environment / "lib").glob("python*/site-packages/*")}
+    assert not packages & {"torch", "torchvision", "timm", "dvc", "mlflow", "scipy", "pandas"}
+    size = sum(path.stat().st_size for path in environment.rglob("*") if path.is_file()) / 1e6
+    with capsys.disabled():
+        print(f"\nthe environment for predicting: {size:.0f} MB")
+    assert size < 500

@@ -95,5 +95,5 @@ def _load(command: str) -> ModuleType:
             raise
         sys.exit(
             f"error: {error.name} is not installed for {sys.executable}; make setup installs it, and source "
-            ".venv/bin/activate takes that Python"
+            ".venv/bin/activate takes that Python; without a repository: pip install 'erkt[train]'"
         )

@@ -148,7 +148,10 @@ def test_this_environment_is_within_the_bounds_of_pyproject() -> None:
 
 def test_packages_out_of_bounds_or_missing_are_problems(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
-    file.write_text('[project]\ndependencies = ["torch>=99", "no-such-package", "dvc>=3"]\n')
+    file.write_text(
+        '[project]\nname = "erkt"\ndependencies = ["torch>=99", "dvc>=3"]\n'
+        '[project.optional-dependencies]\ntrain = ["erkt[onnx]", "no-such-package"]\n'
+    )
     old, missing = map(str, packages.bounds(file))
     assert f"torch {version('torch')}, expected torch>=99; fix: python -m pip install" in old
     assert "no-such-package is not installed" in missing

@@ -15,7 +15,7 @@ from erkt.params.protocol import Protocol
 from erkt.pipeline.doctor.findings import Finding, ok, problem
 from erkt.tracking.mlflow_store import told
 
-_INSTALL = "python -m pip install --constraint constraints.txt --editable ."
+_INSTALL = "python -m pip install --constraint constraints.txt --editable '.[train]'"
 _NAMED = ("torch", "torchvision", "timm", "dvc", "mlflow")
 _APART = 15  # torch 2.x and torchvision 0.(x + 15) are released together
 
@@ -23,8 +23,10 @@ _APART = 15  # torch 2.x and torchvision 0.(x + 15) are released together
 def bounds(pyproject: Path) -> Iterator[Finding]:
     """Yield a problem for each package that is missing or out of bounds, or one line that all is well."""
     try:
-        listed = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
-        requirements = [Requirement(line) for line in listed]
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+        listed = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+        # An extra may name another one of this package, which is installed by being here.
+        requirements = [one for one in map(Requirement, listed) if one.name != project["name"]]
     except (OSError, ValueError, KeyError) as error:
         yield problem(
             f"versions: {pyproject} does not tell the bounds ({told(error)})", f"git checkout -- {pyproject}"
@@ -38,9 +40,8 @@ def bounds(pyproject: Path) -> Iterator[Finding]:
         elif not requirement.specifier.contains(found, prereleases=True):
             wrong.append(problem(f"versions: {requirement.name} {found}, expected {requirement}", _INSTALL))
     named = ", ".join(f"{name} {_installed(name)}" for name in _NAMED)
-    fine = (
-        f"versions: Python {platform.python_version()}, {named}; all {len(listed)} packages are within bounds"
-    )
+    bound = f"all {len(requirements)} packages are within bounds"
+    fine = f"versions: Python {platform.python_version()}, {named}; {bound}"
     yield from wrong or [ok(fine)]
 
 
