@@ -3,6 +3,7 @@
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from erkt.errors import ErktError
 from erkt.files.replace import replace_whole
 from erkt.networks.feature_maps import maps, pooled
 from erkt.networks.models import Classifier
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 
 def write(model: Classifier, card: ModelCard, path: Path, *, float_input: bool = False) -> None:
@@ -46,9 +50,21 @@ def write(model: Classifier, card: ModelCard, path: Path, *, float_input: bool =
             raise ErktError(f"torch cannot export {card.arch} as ONNX: {reason}") from None
     if program is None:
         raise ErktError(f"torch exported nothing of {card.arch}")
-    program.model.metadata_props[KEY] = card.to_json()
+    import onnx
+
+    made = program.model_proto
+    _forget_where(made.graph)
+    del made.metadata_props[:]
+    onnx.helper.set_model_props(made, {KEY: card.to_json()})
     with replace_whole(path) as temporary:
-        program.save(temporary, external_data=False)
+        onnx.save(made, temporary)
+
+
+def _forget_where(graph: "GraphProto") -> None:
+    """Remove what torch notes of the code behind each node: paths, which differ between machines."""
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 class _Shipped(nn.Module):

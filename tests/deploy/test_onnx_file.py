@@ -6,6 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from closure import ROOT
 from conftest import Exported
 from made import CARD
 
@@ -51,6 +52,15 @@ def test_the_card_and_all_weights_are_in_the_file(exported: Exported) -> None:
     assert [path.name for path in exported.path.parent.iterdir()] == ["student.onnx"]
     assert OnnxModel(exported.path).card == exported.described.card
     onnx.checker.check_model(onnx.load(exported.path), full_check=True)
+
+
+def test_the_file_does_not_say_where_it_was_made(exported: Exported) -> None:
+    """Paths of the code, which torch notes at each node, would differ from machine to machine."""
+    written = exported.path.read_bytes()
+    assert str(ROOT).encode() not in written
+    assert b"site-packages" not in written
+    (entry,) = onnx.load(exported.path).metadata_props
+    assert entry.key == "erkt"
 
 
 @pytest.mark.slow
