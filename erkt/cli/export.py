@@ -32,6 +32,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--float-input", action="store_true", help="ONNX that takes float32 (B, 3, side, side) in [0, 1]"
     )
+    parser.add_argument(
+        "--int8", action="store_true", help="8-bit integers, if they agree with fp32 on the run's test images"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     parser.add_argument("--filter", choices=("box", "bilinear", "bicubic", "lanczos"), help="outside a run")
     parser.add_argument("--non-square", choices=("squash", "center_crop"), help="outside a run")
@@ -44,13 +47,33 @@ def run(options: Namespace) -> int:
         raise ErktError(f"{out}: exists; choose another name, or add --overwrite")
     if options.float_input and not onnx:
         raise ErktError(f"{out}: --float-input is for ONNX; name a file that ends in .onnx")
+    if options.int8 and (options.float_input or not onnx):
+        raise ErktError(f"{out}: --int8 is for ONNX with uint8 input; name a file that ends in .onnx")
     described = _described(options)
     if onnx:
         difference = exporting.to_onnx(described, out, float_input=options.float_input)
     else:
         difference = exporting.to_timm(described, out)
     _tell(out, described.card, difference)
+    if options.int8:
+        _make_smaller(out, described, options.folder.resolve())
     return 0
+
+
+def _make_smaller(out: Path, described: Described, folder: Path) -> None:
+    """Replace the ONNX file by one of 8-bit integers where the rule allows it, and say what became of it."""
+    from erkt.data.images import open_images  # what follows is asked for by few
+    from erkt.deploy import int8
+    from erkt.evaluation.predictions import Predictions
+    from erkt.pipeline import paths
+
+    root = folder.parents[2]
+    predictions = root / paths.predictions(int(folder.name)) if folder.parent.name == "students" else None
+    if described.train is None or described.val is None or predictions is None:
+        raise ErktError(f"{folder}: --int8 needs the run of a student; {out} is fp32")
+    images = open_images(root / paths.PREPARED)
+    test = images.subset(Predictions.load(predictions, images.classes).listed())
+    print("\n".join(int8.replace_where_equal(out, described.train, described.val, test)))
 
 
 def _described(options: Namespace) -> Described:
