@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from erkt.data.images import Part, open_parts
+from erkt.data.lists import read_unlabelled
 from erkt.deploy.calibration import calibrate
 from erkt.deploy.card import FORMAT, Calibration, ModelCard, Training, Weights
 from erkt.errors import ErktError
@@ -78,7 +79,7 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
         "training": Training(
             dataset=run.dataset,
             images=len(train),
-            unlabelled=sum(1 for _ in run.unlabelled.open()) if run.unlabelled.is_file() else 0,
+            unlabelled=len(read_unlabelled(run.unlabelled)),
             pixels_sha256=train.array_sha256,
             list_sha256=train.list_sha256,
             seed=run.seed,

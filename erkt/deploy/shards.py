@@ -61,14 +61,18 @@ class Shards:
             raise ErktError(f"{out}: another process is writing it") from None
         except OSError as error:
             raise ErktError(f"{self.folder}: cannot be made: {error}") from None
-        remove_leftovers(self.folder)
-        known = self.folder / _MADE_BY
-        if known.exists() and read_json(known) != dict(made_by):
-            raise ErktError(
-                f"{self.folder}: begun with another model, other paths or options; remove it, or choose "
-                "another name"
-            )
-        write_json(known, dict(made_by))
+        try:
+            remove_leftovers(self.folder)
+            known = self.folder / _MADE_BY
+            if known.exists() and self.rows_kept and read_json(known) != dict(made_by):
+                raise ErktError(
+                    f"{self.folder}: begun with another model, other paths or options; remove it, or choose "
+                    "another name"
+                )
+            write_json(known, dict(made_by))
+        except ErktError:
+            self.leave()
+            raise
 
     def fill(
         self,
@@ -105,7 +109,9 @@ class Shards:
         return SHARD * sum(1 for _ in self.folder.glob("[0-9]*.parquet"))
 
     def leave(self) -> None:
-        """Let others at it; what is done stays."""
+        """Let others at it. What is done stays; where nothing is, nothing does."""
+        if not self.rows_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
 
     def _missing(self, sources: Iterable[Source], state: "_State") -> Iterator[Source]:

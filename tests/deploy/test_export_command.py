@@ -4,7 +4,7 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
-from closure import ROOT
+from closure import ROOT, closure
 from deploy_run import Made
 
 import erkt
@@ -77,3 +77,10 @@ def test_a_network_without_its_run_needs_to_be_told_how_images_are_read(
     assert (card.filter, card.non_square, card.training, card.commit) == ("box", "squash", None, None)
     with pytest.raises(ErktError, match="--float-input is for ONNX"):
         run(tmp_path / "deep/er/student", tmp_path / "folder", "--float-input", *PREPARED)
+
+
+def test_no_stage_but_export_has_code_of_deployment() -> None:
+    """So that an edit of it retrains nothing."""
+    for stage in (path for path in (ROOT / "stages").glob("[!_]*.py") if path.stem != "export"):
+        code = closure(stage.relative_to(ROOT))
+        assert not [file for file in code if file.startswith("erkt/deploy")], stage.stem

@@ -20,6 +20,7 @@ from closure import ROOT
 from conftest import Exported
 from deploy_run import picture
 from filelock import FileLock
+from PIL import Image
 
 import erkt
 from erkt.cli import embed, predict
@@ -225,7 +226,19 @@ def test_an_empty_folder_is_no_empty_table(exported: Exported, tmp_path: Path) -
     for arguments in ([], ["--out", tmp_path / "out.csv"]):
         with pytest.raises(ErktError, match="no image there"):
             run(predict, exported.path, tmp_path / "empty", *arguments)
-    assert not (tmp_path / "out.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_images_that_prepare_refuses_for_their_size_are_errors(
+    images: Path, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its limit on Pillow only warns; one twice as large it refuses itself."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1500)
+    assert run(predict, exported.path, images, "--out", tmp_path / "out.csv") == 3
+    errors = [row["error"] for row in rows_of(tmp_path / "out.csv")]
+    assert [place for place, error in enumerate(errors) if "exceeds limit of 1500" in error] == [
+        place for place in range(10) if place != 4
+    ]
 
 
 def test_a_full_disk_leaves_no_half_table(
