@@ -58,7 +58,9 @@ def test_the_commands_of_the_readme_work_one_after_the_other(
         < printed.index("ensemble of teachers")
     )
     assert (clone.folder / "student.onnx").stat().st_size
-    (clone.folder / "student.onnx").unlink()
+    assert (clone.folder / "predictions.csv").read_text().count("\n") == 71
+    for made in ("student.onnx", "predictions.csv"):
+        (clone.folder / made).unlink()
     given = f"export MY_SCENES={tmp_path / 'scenes'}\n"
     compared = shell(clone, given + block("git commit"))
     assert re.search(r"distill\.loss_ratio\s+1\.0\s+0\.5", compared)
