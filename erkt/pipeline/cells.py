@@ -1,7 +1,7 @@
 """The cells of dvc.yaml: every stage with every combination of its coordinates, and what each declares."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -69,12 +69,10 @@ def all_cells(params: Mapping[str, Any]) -> list[Cell]:
     return cells
 
 
-def cells_up_to(params: Mapping[str, Any], last_stage: str | None) -> list[Cell]:
-    """Return those of ``all_cells`` that the cells of ``last_stage`` need, and these; None for all."""
+def cells_up_to(params: Mapping[str, Any], last_stages: Collection[str]) -> list[Cell]:
+    """Return those of ``all_cells`` that the cells of ``last_stages`` need, and these."""
     cells = all_cells(params)
-    if last_stage is None:
-        return cells
-    needed = [cell for cell in cells if cell.stage == last_stage]
+    needed = [cell for cell in cells if cell.stage in last_stages]
     for cell in needed:  # grows while it is gone through
         sources = [Path(dep) for dep in cell.entry()["deps"]]
         makers = [one for one in cells if any(map(partial(_serves, sources), one.outputs()))]

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_one_view_has_no_variance_and_says_so() -> None:
 def ran(name: str, seeds: list[int], data: str = "images", faults: tuple[str, ...] = ()) -> Any:
     """Return a run that has ``faults`` as one of any params but their seeds."""
 
-    def told(params: dict[str, Any], last_stage: str | None) -> list[str]:
+    def told(params: dict[str, Any], last_stages: Collection[str]) -> list[str]:
         return [*faults, *(["other seeds"] if params["seeds"] != seeds else [])]
 
     lock = {"prepare": {"outs": [{"md5": data}]}}
@@ -70,13 +71,13 @@ def ran(name: str, seeds: list[int], data: str = "images", faults: tuple[str, ..
 
 def test_runs_of_single_seeds_make_a_row_together_and_the_newest_of_each_counts() -> None:
     runs = [ran("b", [1], faults=("other code",)), ran("c", [1]), ran("d", [5, 0]), ran("e", [0, 1])]
-    together = finished(runs, {"seeds": [0, 1]}, None)
+    together = finished(runs, {"seeds": [0, 1]}, ())
     assert together
     assert {seed: run.name for seed, run in together.by_seed.items()} == {0: "d", 1: "c"}
     assert (together.name, together.base, together.params["seeds"]) == ("d c", "code", [0, 1])
     assert together.prepared == "images"
-    assert finished(runs[:2], {"seeds": [0, 1]}, None) is None
-    apart = finished([ran("a", [0]), ran("b", [1], "other")], {"seeds": [0, 1]}, None)
+    assert finished(runs[:2], {"seeds": [0, 1]}, ()) is None
+    apart = finished([ran("a", [0]), ran("b", [1], "other")], {"seeds": [0, 1]}, ())
     assert apart
     with pytest.raises(ErktError, match="a b were made from images of other content"):
         assert apart.prepared

@@ -7,7 +7,7 @@ their own, with DVC's cache and this repository's in-flight state. The tables go
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
     paths.RUNNING.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(paths.RUNNING / "experiment.lock", timeout=0):
-            last = experiment.last_stage
+            last = experiment.last_stages
             failed = [name for name, params in wanted.items() if not _has_run(name, params, last)]
     except Timeout:
         raise ErktError("another experiment runs in this repository; wait for its end") from None
@@ -74,15 +74,15 @@ def run(options: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _has_run(name: str, params: Mapping[str, Any], last_stage: str | None) -> bool:
+def _has_run(name: str, params: Mapping[str, Any], last_stages: Collection[str]) -> bool:
     """Run a row unless it has run; return whether it has then."""
-    before = finished(find_runs(), params, last_stage)
-    targets = [cell.name for cell in all_cells(params) if cell.stage == last_stage]
+    before = finished(find_runs(), params, last_stages)
+    targets = [cell.name for cell in all_cells(params) if cell.stage in last_stages]
     print(f"{name}: {'has run' if before else 'running'}", flush=True)
     try:
         if before is not None:
             return True
-        return run_params(name, params, targets) and finished(find_runs(), params, last_stage) is not None
+        return run_params(name, params, targets) and finished(find_runs(), params, last_stages) is not None
     except ErktError as error:
         print(f"error: {name}: {error}", file=sys.stderr)
         return False

@@ -96,11 +96,11 @@ class Experiment:
                 raise ErktError(f"rows.{name}: all rows have the experiment's own seeds; set none there")
 
     @property
-    def last_stage(self) -> str | None:
-        """The stage that a run ends with, one cell a seed; None for all stages."""
+    def last_stages(self) -> tuple[str, ...]:
+        """The stages that a run ends with: those that tables and claims read. No picture is drawn."""
         if self.part == "test":
-            return None
-        return "distill" if self.compares == "students" else "search_weights"
+            return ("measure", "summarize")
+        return ("distill",) if self.compares == "students" else ("search_weights",)
 
     def params(self, preset: str, row: str, *, quick: bool) -> dict[str, Any]:
         """Return the whole params of ``row`` beside ``preset``; ErktError naming what is wrong with them."""

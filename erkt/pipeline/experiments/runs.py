@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -63,15 +63,15 @@ class Run:
         text = self.read(path, cell)
         return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
 
-    def faults(self, params: Mapping[str, Any], last_stage: str | None = None) -> list[str]:
+    def faults(self, params: Mapping[str, Any], last_stages: Collection[str]) -> list[str]:
         """Return in words why this is no finished run of ``params`` with the code here; [] if it is.
 
-        It may end with the cells of ``last_stage``.
+        It may end with the cells of ``last_stages``.
         """
         try:
             if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
                 return [f"other params: {', '.join(other)}"]
-            cells = cells_up_to(params, last_stage)
+            cells = cells_up_to(params, last_stages)
             faults = [fault for cell in cells for fault in _faults(self.lock, cell, params)]
             return faults or list(breaks(self.lock, cells))
         except ErktError as error:  # it is no experiment of this pipeline
@@ -132,16 +132,16 @@ def find_runs() -> list[Run]:
     return found
 
 
-def finished(runs: Iterable[Run], params: Mapping[str, Any], last_stage: str | None) -> Together | None:
+def finished(runs: Iterable[Run], params: Mapping[str, Any], last_stages: Collection[str]) -> Together | None:
     """Return the newest of ``runs`` that together have run ``params`` with the code that lies here.
 
-    To their end, or to that of ``last_stage``. A run may have some of the seeds, or more than these, and it
+    To the end of ``last_stages``. A run may have some of the seeds, or more than these, and it
     may belong to another experiment: rows of several tables can be the same run. None if a seed is missing.
     """
     found: dict[int, Run] = {}
     for run in runs:
         new = [seed for seed in run.seeds if seed in params["seeds"] and seed not in found]
-        if new and not run.faults({**params, "seeds": run.seeds}, last_stage):
+        if new and not run.faults({**params, "seeds": run.seeds}, last_stages):
             found |= dict.fromkeys(new, run)
     if len(found) < len(params["seeds"]):
         return None
@@ -153,7 +153,7 @@ def finished_rows(
 ) -> dict[str, Together]:
     """Return the runs of those rows that have run to their end."""
     wanted = {row: experiment.params(preset, row, quick=quick) for row in experiment.rows}
-    found = {row: finished(runs, params, experiment.last_stage) for row, params in wanted.items()}
+    found = {row: finished(runs, params, experiment.last_stages) for row, params in wanted.items()}
     return {row: run for row, run in found.items() if run is not None}
 
 

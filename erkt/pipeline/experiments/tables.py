@@ -40,7 +40,7 @@ def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quic
     if not found:
         return False
     paper = experiment.paper.get(preset, {})
-    if experiment.last_stage:
+    if experiment.part == "validation":
         shown, kept = _search(experiment, found)
         notes = _SEARCH
     elif experiment.reference is not None:
@@ -63,12 +63,12 @@ def left_out(experiment: Experiment, preset: str, runs: Sequence[Run]) -> dict[s
     reasons = {}
     for row in experiment.rows:
         both = [experiment.params(preset, row, quick=quick) for quick in (False, True)]
-        found = [finished(runs, params, experiment.last_stage) for params in both]
+        found = [finished(runs, params, experiment.last_stages) for params in both]
         used = [run for together in found if together for run in together.by_seed.values()]
         for run in runs:
             if run.name.startswith(f"{experiment.name}-{preset}-{row}-") and run not in used:
                 alone = [{**params, "seeds": run.seeds} for params in both]
-                fewest = min((run.faults(params, experiment.last_stage) for params in alone), key=len)
+                fewest = min((run.faults(params, experiment.last_stages) for params in alone), key=len)
                 more = f" and {len(fewest) - _SHOWN} more reasons" if len(fewest) > _SHOWN else ""
                 newer = "a newer run has the same params and code, or its row lacks another seed"
                 reasons[run.name] = ("; ".join(fewest[:_SHOWN]) + more) or newer
@@ -123,7 +123,7 @@ def _notes(experiment: Experiment, runs: Mapping[str, Together], minus: Sequence
 
 def _search(experiment: Experiment, runs: Mapping[str, Together]) -> tuple[Rows, Rows]:
     """Return the rows of the page, the best first, and those of the CSV."""
-    stage = str(experiment.last_stage)
+    (stage,) = experiment.last_stages
     found = {row: measured.validated(run, stage) for row, run in runs.items()}
     kept = [
         comparison.validated_row(row, experiment.rows[row].label, oa, runs[row]) for row, oa in found.items()
