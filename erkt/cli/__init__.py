@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from erkt.errors import ErktError
+from erkt.machine.waiting import sleep_soon
 
 ANYWHERE = {
     "data": "check a labelled tree before anyone trains on it",
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("command", choices=commands, metavar="COMMAND", help="COMMAND --help says more")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    sleep_soon()
     module = _load(chosen.command)
     own = argparse.ArgumentParser(prog=f"erkt {chosen.command}", description=module.__doc__)
     module.arguments(own)

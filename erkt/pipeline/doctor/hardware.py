@@ -77,10 +77,9 @@ def threads() -> Iterator[Finding]:
     if used > usable:
         yield note(f"threads: torch uses {used} on {usable} cores", f"runtime.threads: {usable}")
     if crowded:
-        # Threads that wait actively take the time slices that those they wait for need.
         yield note(
-            f"threads: {load:.1f} processes want to run on {cores} cores; training may be 20 times slower",
-            "export OMP_WAIT_POLICY=PASSIVE, and end what need not run, or lower runtime.threads",
+            f"threads: {load:.1f} processes want to run on {cores} cores; training gets its share at best",
+            "end what need not run; runs that share the cores are fastest with runtime.threads: 1 each",
         )
     if used <= usable and not crowded:
         yield ok(f"threads: torch uses {used} on {usable} cores, load {load:.1f}")
