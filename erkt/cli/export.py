@@ -35,6 +35,11 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--int8", action="store_true", help="8-bit integers, if they agree with fp32 on the run's test images"
     )
+    parser.add_argument(
+        "--push-to",
+        metavar="REPOSITORY",
+        help="upload the folder to Hugging Face's hub, private if it is new",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     parser.add_argument("--filter", choices=("box", "bilinear", "bicubic", "lanczos"), help="outside a run")
     parser.add_argument("--non-square", choices=("squash", "center_crop"), help="outside a run")
@@ -49,12 +54,18 @@ def run(options: Namespace) -> int:
         raise ErktError(f"{out}: --float-input is for ONNX; name a file that ends in .onnx")
     if options.int8 and (options.float_input or not onnx):
         raise ErktError(f"{out}: --int8 is for ONNX with uint8 input; name a file that ends in .onnx")
+    if options.push_to and onnx:
+        raise ErktError(f"{out}: --push-to is for a folder; name one")
     described = _described(options)
     if onnx:
         difference = exporting.to_onnx(described, out, float_input=options.float_input)
     else:
         difference = exporting.to_timm(described, out)
     _tell(out, described.card, difference)
+    if options.push_to:
+        from erkt.deploy.pushing import push  # asked for by few
+
+        print(f"pushed: {push(out, options.push_to)}")
     if options.int8:
         _make_smaller(out, described, options.folder.resolve())
     return 0

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,21 @@ with torch.inference_mode():
     print(json.dumps([model.pretrained_cfg["label_names"], model(images).tolist()]))
 """
 
+TRANSFORMERS_ALONE = """
+import sys
+sys.modules["erkt"] = None
+import json, torch
+from PIL import Image
+from transformers import pipeline
+made = pipeline("image-classification", model=sys.argv[1])
+images = [Image.open(path).convert("RGB") for path in sys.argv[2:]]
+with torch.inference_mode():
+    logits = made.model(**made.image_processor(images, return_tensors="pt")).logits
+names = [made.model.config.id2label[number] for number in range(logits.shape[1])]
+assert [each[0]["label"] for each in made(images)] == [names[best] for best in logits.argmax(dim=1)]
+print(json.dumps([names, logits.tolist()]))
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -46,11 +62,20 @@ def squares(folder: Path) -> list[Path]:
     return paths
 
 
-def test_timm_alone_gives_the_networks_logits(exported: Exported, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tool", "script"),
+    [("timm", TIMM_ALONE), ("transformers", TRANSFORMERS_ALONE)],
+    ids=["timm", "transformers"],
+)
+def test_other_tools_alone_give_the_networks_logits(
+    exported: Exported, folder: Path, tmp_path: Path, tool: str, script: str
+) -> None:
+    pytest.importorskip(tool)
     paths = squares(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", TIMM_ALONE, str(folder), *map(str, paths)],
+        [sys.executable, "-c", script, str(folder), *map(str, paths)],
         cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
         check=True,
         capture_output=True,
         text=True,
