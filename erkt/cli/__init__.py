@@ -19,6 +19,7 @@ ANYWHERE = {
     "data": "check a labelled tree before anyone trains on it",
     "embed": "write the features that a model sees in images",
     "export": "write a network for use without the pipeline: ONNX, timm",
+    "map": "classify a large georeferenced image, as a map for GIS",
     "predict": "classify images with an exported model",
     "scenes": "write a contact sheet of the embedded scenes as a picture",
 }

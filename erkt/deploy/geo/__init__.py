@@ -1,0 +1,1 @@
+"""A map of a large georeferenced image: windows classified, logits averaged. Needs the extra ``geo``."""
