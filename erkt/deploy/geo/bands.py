@@ -33,7 +33,7 @@ class Limits:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Return uint8 of values (bands, H, W), rounded to nearest; what is no finite number becomes 0."""
         low, high = (np.array(ends, np.float64)[:, None, None] for ends in (self.low, self.high))
-        scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+        scaled = (values.astype(np.float64) - low) * 255 / (high - low)
         return np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255)).astype(np.uint8)
 
 

@@ -18,9 +18,10 @@ def metres_a_pixel(crs: CRS, transform: Affine, width: int, height: int) -> tupl
     Coordinates are taken to degrees, so that the scale of a projection (Web Mercator's is 1.6 at 50 degrees)
     does not count as ground. None where the CRS says nothing of the earth.
     """
-    middle = width / 2, height / 2
     ends = [(-_STEP, 0), (_STEP, 0), (0, -_STEP), (0, _STEP)]
-    points = [transform * (middle[0] + x, middle[1] + y) for x, y in ends]
+    pixels = [(width / 2 + x, height / 2 + y) for x, y in ends]
+    a, b, c, d, e, f, *_ = transform
+    points = [(a * x + b * y + c, d * x + e * y + f) for x, y in pixels]
     try:
         found = rasterio.warp.transform(crs, CRS.from_epsg(4326), *zip(*points, strict=True))
     except (RasterioError, ValueError):

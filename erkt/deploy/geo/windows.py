@@ -82,10 +82,11 @@ def averaged(rows: Axis, columns: Axis, row_of_windows: Callable[[int], RowOfWin
         asked = max(asked, int(after))
         for number in [number for number in held if number < first]:
             del held[number]
-        logits = np.sum([np.where(known[:, None], found, 0.0) for found, known in held.values()], axis=0)
-        windows = np.sum([known for _, known in held.values()], axis=0)
-        total = _over_columns(logits.astype(np.float64), columns)
-        count = _over_columns(windows.astype(np.float64)[:, None], columns)
+        logits = sum(
+            np.where(known[:, None], found, 0.0).astype(np.float64) for found, known in held.values()
+        )
+        windows = sum(known.astype(np.float64)[:, None] for _, known in held.values())
+        total, count = _over_columns(np.asarray(logits), columns), _over_columns(np.asarray(windows), columns)
         seen = count[:, 0] > 0.5
         mean = total / np.maximum(count, 1)
         yield Band(int(rows.edges[cell]), int(rows.edges[cell + 1]), mean, seen)
