@@ -309,7 +309,9 @@ def test_metres_a_pixel_are_those_of_the_ground(
     assert found == pytest.approx(metres, rel=4e-3)
 
 
-def test_opacity_mask_and_floats_say_where_there_is_data(with_model: Any, tmp_path: Path) -> None:
+def test_opacity_mask_and_floats_say_where_there_is_data(
+    with_model: Any, tmp_path: Path, capsys: Capture
+) -> None:
     image, hole = noise(40, 40), np.zeros((40, 40), np.bool_)
     hole[10:14, 3:30] = True
     model = with_model(Brightness(card(8)))
@@ -318,6 +320,7 @@ def test_opacity_mask_and_floats_say_where_there_is_data(with_model: Any, tmp_pa
     floats = image.astype(np.float32)
     floats[hole] = np.nan
     run(model, write(tmp_path / "a.tif", rgba, photometric="RGB", ALPHA="YES"), tmp_path / "a")
+    assert "bands 1,2,3 of 4 (4 is the opacity), uint8" in capsys.readouterr().out
     run(model, write(tmp_path / "b.tif", image, alpha=opacity), tmp_path / "b")
     run(model, write(tmp_path / "c.tif", floats), tmp_path / "c", "--stretch", "0,255")
     found = [read(tmp_path / name)[0] for name in "abc"]
@@ -326,6 +329,7 @@ def test_opacity_mask_and_floats_say_where_there_is_data(with_model: Any, tmp_pa
         np.testing.assert_array_equal(classes, found[0])
     # Named as a band, the fourth is no opacity, whatever the file says: 0 is a value.
     run(model, tmp_path / "a.tif", tmp_path / "d", "--bands", "4,3,2")
+    assert "is the opacity" not in capsys.readouterr().out
     assert (read(tmp_path / "d")[0] != 255).all()
 
 

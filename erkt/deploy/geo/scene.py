@@ -87,10 +87,10 @@ class Scene:
         where = str(self._data.crs.to_string()) if self._data.crs else "no CRS"
         where = where if len(where) <= 20 else "a CRS of its own"
         kinds = " and ".join(sorted({self._data.dtypes[number - 1] for number in self.bands}))
-        chosen = ",".join(map(str, self.bands))
-        return (
-            f"{self.path}: {width} x {height} pixels, bands {chosen} of {self._data.count}, {kinds}, {where}"
-        )
+        chosen = f"bands {','.join(map(str, self.bands))} of {self._data.count}"
+        if MaskFlags.alpha in self._data.mask_flag_enums[self.bands[0] - 1] and self._masks:
+            chosen += f" ({self._data.colorinterp.index(ColorInterp.alpha) + 1} is the opacity)"
+        return f"{self.path}: {width} x {height} pixels, {chosen}, {kinds}, {where}"
 
     def pixels(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.uint8]:
         """Return uint8 (H, W, 3) of these rows and columns."""
