@@ -8,10 +8,11 @@ from erkt.data.index import NO_LABEL
 
 
 def cutmix_cross_entropy(logits: Tensor, label_a: Tensor, label_b: Tensor, alpha: Tensor) -> Tensor:
-    """Return eq. 11, ``(1 - alpha) * L_A + alpha * L_B``, averaged over what is labelled, in float32.
+    """Return eq. 11, ``(1 - alpha) * L_A + alpha * L_B``, averaged over the batch, in float32.
 
-    An image or patch without a label, ``NO_LABEL``, adds nothing, and the average is over the share of all
-    pixels that have one. Where all have, that is the mean over the batch.
+    An image or patch without a label, ``NO_LABEL``, adds nothing, so that each label weighs as much as in a
+    batch where all have one. Averaged over the labelled alone, three labels of thirty images would weigh ten
+    times as much: their noise then rules the step.
 
     Args:
         logits: (B, C).
@@ -26,10 +27,4 @@ def cutmix_cross_entropy(logits: Tensor, label_a: Tensor, label_b: Tensor, alpha
     alpha = alpha.to(logits.dtype)
     loss_a = F.cross_entropy(logits, label_a, reduction="none", ignore_index=NO_LABEL)
     loss_b = F.cross_entropy(logits, label_b, reduction="none", ignore_index=NO_LABEL)
-    share = _labelled_share(label_a != NO_LABEL, label_b != NO_LABEL, alpha).mean()
-    return ((1.0 - alpha) * loss_a + alpha * loss_b).mean() / share.where(share > 0, 1.0)
-
-
-def _labelled_share(has_a: Tensor, has_b: Tensor, alpha: Tensor) -> Tensor:
-    """Return each image's labelled share (B,): exactly 1 where both labels are there, 0 where none is."""
-    return has_a.to(alpha.dtype) + alpha * (has_b.to(alpha.dtype) - has_a.to(alpha.dtype))
+    return ((1.0 - alpha) * loss_a + alpha * loss_b).mean()

@@ -15,12 +15,11 @@ ALPHA = torch.tensor([0.0, 0.25, 1.0, 0.3, 0.9, 0.5], dtype=torch.float64)
 
 def by_hand(a: list[int], b: list[int]) -> tuple[float, list[list[float]]]:
     """Return loss and gradient, image by image; -1 is no label, and counts for nothing."""
-    share = sum((1 - x) * (p >= 0) + x * (q >= 0) for p, q, x in zip(a, b, ALPHA.tolist(), strict=True))
     loss, gradient = 0.0, []
     for row, p, q, x in zip(LOGITS.tolist(), a, b, ALPHA.tolist(), strict=True):
         total = math.log(sum(math.exp(z) for z in row))
         slope = [0.0] * len(row)
-        for label, weight in ((p, (1 - x) / share), (q, x / share)):
+        for label, weight in ((p, (1 - x) / len(a)), (q, x / len(a))):
             if label < 0:
                 continue
             loss += weight * (total - row[label])
@@ -66,6 +65,17 @@ def test_labels_that_no_pixel_shows_are_as_good_as_none() -> None:
     loss = cutmix_cross_entropy(logits, torch.tensor([-1]), B[:1], torch.zeros(1))
     loss.backward()
     assert (loss.item(), logits.grad.abs().max().item()) == (0, 0)
+
+
+def test_a_label_weighs_the_same_whatever_else_is_labelled() -> None:
+    """The gradient of one labelled image is that of the fully labelled batch; of the others there is none."""
+    gradients = []
+    for labels in (A, torch.where(torch.arange(6) == 2, A, -1)):
+        logits = LOGITS.clone().requires_grad_()
+        cutmix_cross_entropy(logits, labels, labels, ALPHA).backward()
+        gradients.append(logits.grad)
+    assert torch.equal(gradients[0][2], gradients[1][2])
+    assert not gradients[1][[0, 1, 3, 4, 5]].any()
 
 
 @pytest.mark.parametrize("size", [2, 7, 30, 64, 101])
