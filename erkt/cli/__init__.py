@@ -16,6 +16,7 @@ from erkt.errors import ErktError
 from erkt.machine.waiting import sleep_soon
 
 ANYWHERE = {
+    "app": "show a page in the browser that classifies images",
     "data": "check a labelled tree before anyone trains on it",
     "embed": "write the features that a model sees in images",
     "export": "write a network for use without the pipeline: ONNX, timm",

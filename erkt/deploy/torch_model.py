@@ -25,21 +25,21 @@ PREPARED = Path("../../prepared/manifest.json")
 
 
 class TorchModel:
-    """A network of the pipeline on the CPU."""
+    """A network of the pipeline on the CPU; ``network`` is the network itself."""
 
     def __init__(self, model: Classifier, card: ModelCard) -> None:
         self.card = card
-        self._model = model.eval()
+        self.network = model.eval()
 
     @torch.inference_mode()
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the logits (B, C) of uint8 pixels (B, side, side, 3)."""
-        return np.asarray(self._model(_unit(pixels)).numpy())
+        return np.asarray(self.network(_unit(pixels)).numpy())
 
     @torch.inference_mode()
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the last layer sees (B, D) of uint8 pixels (B, side, side, 3)."""
-        return np.asarray(pooled(self._model, maps(self._model, _unit(pixels))).numpy())
+        return np.asarray(pooled(self.network, maps(self.network, _unit(pixels))).numpy())
 
 
 def student_in(folder: Path) -> TorchModel:
