@@ -35,6 +35,7 @@ IN_A_REPOSITORY = {
     "merge-lock": "join both sides of dvc.lock and metrics/ in the midst of a git merge",
     "params": "check parameter files in full, without running anything",
     "push": "send what a colleague needs to run nothing again",
+    "register": "put a student into MLflow's registry; the better one is champion",
     "speed": "measure size and inference time of student, teachers and ensemble",
     "stage": "run one cell of a stage, as dvc repro does",
     "summary": "print the result table of the last run",

@@ -35,6 +35,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",  # and with its 120 s one that stays silent costs 20 min
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # else a server in trouble names the wait
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is said once, by the caller's warning
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
