@@ -27,7 +27,13 @@ CLASSES = ("blue", "green", "red")
 SIDE = 16
 CARD = Card("test_resnet", CLASSES, SIDE, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), "made")
 RECIPE = Recipe(
-    epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.0, warmup_epochs=0, precision="fp32"
+    epochs=2,
+    batch_size=8,
+    learning_rate=0.01,
+    weight_decay=0.0,
+    warmup_epochs=0,
+    clip_norm=None,
+    precision="fp32",
 )
 ORIGIN = Origin(
     teacher=Sha256("teacher"),

@@ -14,7 +14,8 @@ class Recipe:
     """``batch_size`` is even, since CutMix pairs stay together, and at least 4: no batch has one image alone.
 
     The rate rises linearly over ``warmup_epochs`` and then falls to 0 along half a cosine, step by step.
-    ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32.
+    ``clip_norm`` is the length that a gradient may have (R. Pascanu et al., ICML 2013); null leaves it as it
+    is. ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32.
     """
 
     epochs: Annotated[int, Between(1)]
@@ -22,6 +23,7 @@ class Recipe:
     learning_rate: Annotated[float, Between(0, above=True)]
     weight_decay: Annotated[float, Between(0)]
     warmup_epochs: Annotated[int, Between(0)]
+    clip_norm: Annotated[float, Between(0, above=True)] | None
     precision: Precision
 
     def __post_init__(self) -> None:

@@ -128,6 +128,8 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             with statistics_kept(model):
                 parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
+            if recipe.clip_norm is not None:
+                nn.utils.clip_grad_norm_(_trained(model), recipe.clip_norm)
             optimizer.step()
             if average is not None:
                 average.update_parameters(model)

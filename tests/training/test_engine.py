@@ -73,6 +73,35 @@ def test_one_step_is_adamw_on_the_batchs_loss() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_no_gradient_is_longer_than_the_recipe_allows(clip_norm: float | None) -> None:
+    """Four steps against torch's optimizer on gradients that are measured and shortened by hand."""
+    data, objective = batches(batch_size=8), Supervised()
+    model, reference = without_dropout(), without_dropout()
+    recipe = replace(RECIPE, epochs=1, clip_norm=clip_norm)
+    list(fit(model, data, objective, recipe=recipe, seed=0))
+
+    view, order = data.epoch(0, 1)
+    optimizer = torch.optim.AdamW(reference.train().parameters(), lr=0.01, weight_decay=0.0)
+    lengths = []
+    for step, positions in enumerate(order):
+        batch = data.batch(view, positions)
+        optimizer.param_groups[0]["lr"] = learning_rate(recipe, step / len(order))
+        optimizer.zero_grad()
+        logits = reference(batch.images)
+        objective(logits, None, batch.label_a, batch.label_b, batch.alpha, 0)["loss"].backward()
+        gradients = [parameter.grad for parameter in reference.parameters() if parameter.grad is not None]
+        lengths.append(math.sqrt(sum(float(gradient.double().square().sum()) for gradient in gradients)))
+        if clip_norm is not None and lengths[-1] > clip_norm:
+            for gradient in gradients:
+                gradient.mul_(clip_norm / lengths[-1])
+        optimizer.step()
+    assert max(lengths) / min(lengths) > 1.2  # else a shortened gradient would be the same step of AdamW
+    assert min(lengths) < 0.5 < max(lengths)
+    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
 def test_the_mean_loss_counts_every_sample_once_whatever_the_batches() -> None:
     """With a rate of almost 0 the network stays as it is, so every batch size must report the same mean."""
     means = []
