@@ -17,6 +17,9 @@ from erkt.networks.logits import check_logits
 
 _LOG_RANGE = (np.log(0.05), np.log(20.0))
 
+_ROUNDING = 1e-5
+"""Below the lowest confidence of all, relative to it."""
+
 Labels = NDArray[np.integer[Any]]
 
 
@@ -69,7 +72,8 @@ def fit_threshold(
     With it come coverage and accuracy in percent, of the predictions with a ``confidence`` (N,) at or above
     it; ``right`` (N,) says which are right. The risk-coverage trade of Y. Geifman, R. El-Yaniv, "Selective
     Classification for Deep Neural Networks", NIPS 2017 (arXiv:1705.08500), without their bound: on other
-    images the accuracy is somewhat lower, the more so the fewer were fitted to.
+    images the accuracy is somewhat lower, the more so the fewer were fitted to. The threshold lies halfway to
+    the next lower confidence, so that no rounding of another export moves an image across it.
     """
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
@@ -79,4 +83,5 @@ def fit_threshold(
     if not len(reached):
         return None
     place = int(reached[-1])
-    return float(ranked[place]), 100 * (place + 1) / len(ranked), float(accuracy[place])
+    lower = ranked[place + 1] if place + 1 < len(ranked) else ranked[place] * (1 - _ROUNDING)
+    return float(ranked[place] + lower) / 2, 100 * (place + 1) / len(ranked), float(accuracy[place])

@@ -38,15 +38,22 @@ def test_no_other_temperature_has_a_higher_likelihood() -> None:
 def test_the_threshold_is_the_lowest_with_which_the_aim_is_reached() -> None:
     confidence = np.array([0.5, 0.9, 0.8, 0.7, 0.6])
     right = np.array([False, True, True, False, True])
-    assert fit_threshold(confidence, right, 75.0) == (0.6, 80.0, 75.0)
-    assert fit_threshold(confidence, right, 76.0) == (0.8, 40.0, 100.0)
-    assert fit_threshold(confidence, right, 50.0) == (0.5, 100.0, pytest.approx(60.0))
+    assert fit_threshold(confidence, right, 75.0) == (pytest.approx(0.55), 80.0, 75.0)
+    assert fit_threshold(confidence, right, 76.0) == (pytest.approx(0.75), 40.0, 100.0)
+    assert fit_threshold(confidence, right, 50.0) == (pytest.approx(0.5), 100.0, pytest.approx(60.0))
+
+
+def test_another_exports_rounding_makes_none_of_the_fitted_images_unsure() -> None:
+    for right, aim in (([True] * 3, 90.0), ([True, True, False], 90.0)):
+        threshold, coverage, _ = fit_threshold(np.array([0.9, 0.8, 0.7]), np.array(right), aim) or (0, 0, 0)
+        rounded = np.array([0.9, 0.8, 0.7]) - 1e-7
+        assert 100 * (rounded >= threshold).mean() == pytest.approx(coverage)
 
 
 def test_images_of_equal_confidence_are_sure_or_unsure_together() -> None:
     confidence = np.array([0.9, 0.8, 0.8, 0.8])
     right = np.array([True, True, True, False])
-    assert fit_threshold(confidence, right, 90.0) == (0.9, 25.0, 100.0)
+    assert fit_threshold(confidence, right, 90.0) == (pytest.approx(0.85), 25.0, 100.0)
 
 
 def test_where_no_threshold_reaches_the_aim_there_is_none() -> None:
