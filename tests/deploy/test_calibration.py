@@ -40,7 +40,7 @@ def test_the_threshold_is_the_lowest_with_which_the_aim_is_reached() -> None:
     right = np.array([False, True, True, False, True])
     assert fit_threshold(confidence, right, 75.0) == (pytest.approx(0.55), 80.0, 75.0)
     assert fit_threshold(confidence, right, 76.0) == (pytest.approx(0.75), 40.0, 100.0)
-    assert fit_threshold(confidence, right, 50.0) == (pytest.approx(0.5, rel=1e-4), 100.0, pytest.approx(60.0))
+    assert fit_threshold(confidence, right, 50.0) == pytest.approx((0.5, 100.0, 60.0), rel=1e-4)
 
 
 def test_another_exports_rounding_makes_none_of_the_fitted_images_unsure() -> None:
