@@ -97,7 +97,7 @@ def test_features_are_written_in_every_format(
             assert not values or set(values) == {""}
             continue
         (expected,) = predictor.embed([images / f"{number}.png"])
-        np.testing.assert_allclose(np.array(values, np.float32), expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(np.array(values, np.float32), expected, rtol=0, atol=1e-5)
 
 
 def test_without_an_output_each_image_is_a_line(images: Path, exported: Exported, capsys: Capture) -> None:

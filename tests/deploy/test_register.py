@@ -154,7 +154,7 @@ def test_mlflow_loads_it_and_it_says_the_same(lab: Lab, monkeypatch: pytest.Monk
     import mlflow
 
     said = mlflow.pyfunc.load_model(f"models:/{NAME}@{ALIAS}").predict(lab.pixels())
-    np.testing.assert_allclose(said["logits"], OnnxModel(lab.student).logits(lab.pixels()), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(said["logits"], OnnxModel(lab.student).logits(lab.pixels()), rtol=0, atol=1e-5)
 
 
 def test_the_champion_changes_only_for_one_that_beats_it(lab: Lab) -> None:
