@@ -43,7 +43,7 @@ def run(options: Namespace) -> int:
 def _print(predictor: Predictor, options: Namespace, inputs: Inputs) -> int:
     """Print a line for each image, as it is known."""
     unreadable = 0
-    found = asking.images(inputs, predictor, options.threads)
+    found = asking.images(inputs, predictor, options)
     while batch := list(islice(found, 16)):
         pixels = [image.pixels for image in batch if image.pixels is not None]
         predictions = iter(predictor.of_pixels(np.stack(pixels)) if pixels else ())

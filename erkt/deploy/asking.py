@@ -6,10 +6,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import get_args
 
 from erkt.deploy.decoding import Decoded, cores, decoded
 from erkt.deploy.inputs import Inputs, Source
 from erkt.deploy.opening import file_of
+from erkt.deploy.pixels import Decoder
 from erkt.deploy.predictor import Predictor, load
 from erkt.deploy.rows import Rows
 from erkt.deploy.shards import Shards
@@ -34,6 +36,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, default=cores(), help="for decoding and for the network; default: one a core"
     )
+    parser.add_argument(
+        "--decoder",
+        choices=get_args(Decoder),
+        default="exact",
+        help="reduced: large JPEG files faster, with pixels unlike those of training; default: exact",
+    )
 
 
 def opened(options: Namespace) -> tuple[Predictor, Inputs]:
@@ -54,13 +62,14 @@ def fill(options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *
         "model": sha256_file(file_of(options.model)),
         "places": options.places,
         "columns": [str(column) for column in rows.schema],
+        "decoder": options.decoder,
     }
     shards = Shards(options.out, made_by, replace=options.overwrite)
     started = time.perf_counter()
     total, kept = inputs.count(), shards.rows_kept
     kept = kept if total is None else min(kept, total)
     with closing(Progress(total, label=label, unit="images", done=kept)) as progress:
-        decode = _decode(predictor, options.threads)
+        decode = _decode(predictor, options)
         try:
             written = shards.fill(_some(inputs), rows, decode, progress.update)
         except KeyboardInterrupt:
@@ -77,14 +86,14 @@ def fill(options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *
     return SOME_UNREADABLE if written.errors else 0
 
 
-def images(inputs: Inputs, predictor: Predictor, threads: int) -> Iterator[Decoded]:
+def images(inputs: Inputs, predictor: Predictor, options: Namespace) -> Iterator[Decoded]:
     """Yield every image with its pixels, or why it has none; ErktError if there is none at all."""
-    return _decode(predictor, threads)(_some(inputs))
+    return _decode(predictor, options)(_some(inputs))
 
 
-def _decode(predictor: Predictor, threads: int) -> Callable[[Iterable[Source]], Iterator[Decoded]]:
+def _decode(predictor: Predictor, options: Namespace) -> Callable[[Iterable[Source]], Iterator[Decoded]]:
     def decode(sources: Iterable[Source]) -> Iterator[Decoded]:
-        return decoded(sources, predictor.card.preparation, threads)
+        return decoded(sources, predictor.card.preparation, options.threads, options.decoder)
 
     return decode
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from erkt.deploy.inputs import Source
-from erkt.deploy.pixels import Pixels, from_bytes
+from erkt.deploy.pixels import Decoder, Pixels, from_bytes
 from erkt.errors import ErktError
 from erkt.params.prepare import Prepare
 
@@ -32,7 +32,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decoded(sources: Iterable[Source], settings: Prepare, threads: int) -> Iterator[Decoded]:
+def decoded(
+    sources: Iterable[Source], settings: Prepare, threads: int, decoder: Decoder = "exact"
+) -> Iterator[Decoded]:
     """Yield each source's pixels, or why it has none, in order, decoded by ``threads`` threads.
 
     Pillow reads and resizes without Python's global lock. Images that ``prepare`` refuses for their size are
@@ -44,7 +46,7 @@ def decoded(sources: Iterable[Source], settings: Prepare, threads: int) -> Itera
         try:
             for source in sources:
                 data = source.read if source.ahead else _read_now(source)
-                waiting.append((source.name, pool.submit(_pixels, data, settings)))
+                waiting.append((source.name, pool.submit(_pixels, data, settings, decoder)))
                 if len(waiting) > _AHEAD * threads:
                     yield _result(*waiting.popleft())
             while waiting:
@@ -54,8 +56,8 @@ def decoded(sources: Iterable[Source], settings: Prepare, threads: int) -> Itera
                 future.cancel()
 
 
-def _pixels(data: Callable[[], bytes], settings: Prepare) -> Pixels:
-    return from_bytes(data(), settings)
+def _pixels(data: Callable[[], bytes], settings: Prepare, decoder: Decoder) -> Pixels:
+    return from_bytes(data(), settings, decoder)
 
 
 def _read_now(source: Source) -> Callable[[], bytes]:

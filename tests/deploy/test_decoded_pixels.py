@@ -98,3 +98,43 @@ def test_a_path_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     for path in (tmp_path / "none.jpg", tmp_path, Path("a\0b")):
         with pytest.raises(ErktError, match="cannot be read: "):
             pixels.from_path(path, SETTINGS)
+
+
+def large(image: Image.Image, **options: Any) -> bytes:
+    """A smooth JPEG of 512 x 384, sixteen and twelve times the model's side."""
+    smooth = image.resize((16, 12)).resize((512, 384), Image.Resampling.BICUBIC)
+    return file_of(smooth, "JPEG", quality=95, **options)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_decoded_at_an_eighth_or_quarter_looks_as_the_whole_one(mode: str) -> None:
+    data = large(picture(0, 5).convert(mode))
+    exact, reduced = (pixels.from_bytes(data, SETTINGS, decoder) for decoder in ("exact", "reduced"))
+    difference = np.abs(exact.astype(int) - reduced)
+    assert 0 < difference.mean() < exact.std() / 10
+    assert difference.max() < 12
+
+
+def test_a_turned_jpeg_is_turned_whichever_way_it_is_decoded() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = large(picture(0, 5), exif=exif)
+    exact, reduced = (
+        pixels.from_bytes(data, SETTINGS, decoder).astype(int) for decoder in ("exact", "reduced")
+    )
+    assert np.abs(exact - reduced).mean() < 1 < np.abs(np.rot90(exact) - reduced).mean()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_is_no_large_jpeg_is_decoded_exactly(name: str) -> None:
+    exact = pixels.from_bytes(FILES[name], SETTINGS)
+    np.testing.assert_array_equal(pixels.from_bytes(FILES[name], SETTINGS, "reduced"), exact)
+
+
+def test_a_jpeg_cut_short_is_refused_alike_by_both_decoders() -> None:
+    data = large(picture(0, 5))[:-2000]
+    with pytest.raises(ErktError, match="truncated") as exact:
+        pixels.from_bytes(data, SETTINGS)
+    with pytest.raises(ErktError, match="truncated") as reduced:
+        pixels.from_bytes(data, SETTINGS, "reduced")
+    assert str(exact.value) == str(reduced.value)

@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def full_at(name: str) -> Callable[[Path], None]:
+    """A disk that is full once a file of that name is to be kept."""
+
+    def full(path: Path) -> None:
+        if path.name.endswith(name):
+            raise OSError(28, "No space left on device")
+
+    return full
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
@@ -244,45 +255,57 @@ def test_images_that_prepare_refuses_for_their_size_are_errors(
 def test_a_full_disk_leaves_no_half_table(
     images: Path, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path) -> None:
-        if path.name.endswith("out.csv"):
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(replace, "_flush_to_disk", full)
+    monkeypatch.setattr(replace, "_flush_to_disk", full_at("out.csv"))
     with pytest.raises(ErktError, match=r"out\.csv: not written: .*No space left"):
         run(predict, exported.path, images, "--out", tmp_path / "out.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out.csv.shards"]
+
+
+def test_a_table_begun_with_one_decoder_is_not_ended_with_another(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, out = tmp_path / "large.jpg", tmp_path / "out.csv"
+    picture(0, 0).resize((640, 480)).save(large, quality=95)
+    monkeypatch.setattr(replace, "_flush_to_disk", full_at("out.csv"))
+    with pytest.raises(ErktError, match="No space left"):
+        run(predict, exported.path, large, "--out", out)
+    monkeypatch.undo()
+    with pytest.raises(ErktError, match="begun with another model, other paths or options"):
+        run(predict, exported.path, large, "--out", out, "--decoder", "reduced")
+    assert run(predict, exported.path, large, "--out", out) == 0
+    (exact,) = rows_of(out)
+    assert run(predict, exported.path, large, "--out", out, "--decoder", "reduced", "--overwrite") == 0
+    (reduced,) = rows_of(out)
+    assert exact["class"] == reduced["class"]
+    assert exact["entropy"] != reduced["entropy"]
 
 
 @pytest.mark.slow
 def test_killed_at_random_every_image_is_there_once_and_memory_does_not_grow(
     exported: Exported, tmp_path: Path
 ) -> None:
-    """Twenty thousand names of a few files, so that most of what is tested is the book-keeping."""
+    """A hundred thousand names of a few files, so that most of what is tested is the book-keeping."""
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(20):
-        picture(number % 3, number).save(folder / f"{number:05}.png")
-    for number in range(20, 20_000):
-        os.link(folder / f"{number % 20:05}.png", folder / f"{number:05}.png")
+        picture(number % 3, number).save(folder / f"{number:06}.png")
+    for number in range(20, 100_000):
+        os.link(folder / f"{number % 20:06}.png", folder / f"{number:06}.png")
     out, draw = tmp_path / "out.parquet", random.Random(0)
     command = [sys.executable, "-m", "erkt", "predict", str(exported.path), str(folder), "--out", str(out)]
     started = time.monotonic()
-    peak_kb(exported.path, folder / "000*.png", tmp_path / "few.csv")
+    peak_kb(exported.path, folder / "0000*.png", tmp_path / "few.csv")
     start, kills = time.monotonic() - started, 0
     while kills < 5:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(start + draw.uniform(0, 3))
-        if process.poll() is not None:
-            break
+        assert process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-    assert kills > 1
-    if not out.exists():
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     names = pyarrow.parquet.read_table(out, columns=["path"]).column(0).to_pylist()
-    assert names == [str(folder / f"{number:05}.png") for number in range(20_000)]
+    assert names == [str(folder / f"{number:06}.png") for number in range(100_000)]
     some, all_of_them = (
         peak_kb(exported.path, folder / pattern, tmp_path / f"{pattern[0]}.csv")
         for pattern in ("00*.png", "*.png")
