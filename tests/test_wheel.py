@@ -1,30 +1,20 @@
 """The wheel alone, in an empty folder: no repository, no stages, no params; and what it brings with it."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from closure import ROOT
 from deploy_run import made_run
+from empty_environment import PIP, build_wheel, install_alone
 
 from erkt.deploy import onnx_file
-
-PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
-    shutil.copytree(ROOT / "erkt", source / "erkt")  # the build leaves a folder that would go stale
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    subprocess.run(build, check=True, capture_output=True)
-    (made,) = folder.glob("erkt-*.whl")
-    return made
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +60,7 @@ def test_what_the_wheel_brings_is_enough_to_predict_and_small(
     described = made.described()
     onnx_file.write(described.model, described.card, tmp_path / "student.onnx")
     environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    install = [
-        str(environment / "bin/pip"),
-        "install",
-        "--quiet",
-        "--constraint",
-        str(ROOT / "constraints.txt"),
-    ]
-    if subprocess.run([*install, str(wheel)], check=False, capture_output=True).returncode:
+    if not install_alone(wheel, environment):
         pytest.skip("pip reaches no index here")
     left = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(environment / "bin/erkt"), "predict", "student.onnx", "run/images", "--out", "out.parquet"]

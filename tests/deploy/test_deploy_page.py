@@ -1,4 +1,7 @@
-"""The commands of docs/deploy.md, as they stand, on the student of a tiny protocol."""
+"""The commands of docs/deploy.md, as they stand, on the student of a tiny protocol.
+
+Those of ``you`` run in an environment that holds the wheel and what it asks for, without torch.
+"""
 
 import re
 import shutil
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 from clone import finished_clone
 from closure import ROOT
+from empty_environment import build_wheel, install_alone
 from shell_blocks import Team, blocks, missing
 
 from erkt.scenes import CLASSES
@@ -32,6 +36,10 @@ def without_model(text: str) -> str:
 def test_the_commands_of_the_page_work_one_after_the_other(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    environment = tmp_path / "environment"
+    if not install_alone(build_wheel(tmp_path / "built"), environment, "[geo]"):
+        pytest.skip("pip reaches no index here")
+    alone = f"unset PYTHONPATH\nexport PATH={environment}/bin:$PATH\n"
     clone, _ = finished_clone(tmp_path_factory)
     clone.folder.rename(tmp_path / "lab")
     team = Team(tmp_path, blocks(TEXT), PYTHONPATH=str(tmp_path / "lab"), OMP_NUM_THREADS="1")
@@ -42,7 +50,9 @@ def test_the_commands_of_the_page_work_one_after_the_other(
             shutil.copy(tmp_path / "lab/student.onnx", tmp_path / "you")
             with zipfile.ZipFile(tmp_path / "lab/data/archive") as archive:
                 archive.extractall(tmp_path / "you/scenes")
-        printed = without_model(team.shell(block.person, block.commands))
+        before = alone if block.person == "you" else ""
+        printed = without_model(team.shell(block.person, before + block.commands))
         shown = tuple(without_model(line) for line in block.shown)
         assert missing(shown, printed) == [], f"{title}:\n{printed}"
     assert (tmp_path / "you/predictions.parquet").is_file()
+    assert not list((environment / "lib").glob("python*/site-packages/torch"))
