@@ -5,7 +5,7 @@ BIN = $(abspath $(dir $(PY)))
 RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true HF_HUB_DISABLE_TELEMETRY=1 DVC_NO_ANALYTICS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test test-all bench bench-quick lint format params
+.PHONY: help setup setup-all demo test test-all chaos bench bench-quick lint format params
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: setup  ## run the tests
 
 test-all: setup-all  ## run the long tests too: every kill, remotes over ssh and S3, MLflow on PostgreSQL
 	$(RUN) python -m pytest --numprocesses auto --dist loadfile
+
+chaos: setup  ## break a tiny run in more than a hundred ways, and say what became of each
+	$(RUN) PYTHONPATH=tests:. python -m chaos
 
 bench: setup  ## measure speed and memory as ratios, into metrics/bench-<device>.json
 	$(RUN) python -m pytest benchmarks --quiet

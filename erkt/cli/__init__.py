@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from erkt.errors import ErktError
+from erkt.machine.shortage import short_of_memory
 from erkt.machine.waiting import sleep_soon
 
 ANYWHERE = {
@@ -46,13 +47,15 @@ IN_A_REPOSITORY = {
 """Modules of ``erkt.pipeline.commands``."""
 
 _READER_LEFT = 141
+_SPARING = "runtime.recompute and a smaller runtime.inference_batch take less, docs/long-runs.md says more"
 
 
 def main() -> None:
     """Run the command that the command line names; exit the process with its status.
 
-    An ErktError ends in one line on stderr and status 1, an interrupt in one line and status 130; if whoever
-    reads the output has left, there is nothing to say and the status is 141, a shell's for SIGPIPE.
+    An ErktError ends in one line on stderr and status 1, and so does too little memory; an interrupt in one
+    line and status 130. If whoever reads the output has left, there is nothing to say and the status is 141,
+    a shell's for SIGPIPE.
     """
     parser = argparse.ArgumentParser(
         prog="erkt",
@@ -65,10 +68,10 @@ def main() -> None:
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     sleep_soon()
-    module = _load(chosen.command)
-    own = argparse.ArgumentParser(prog=f"erkt {chosen.command}", description=module.__doc__)
-    module.arguments(own)
     try:
+        module = _load(chosen.command)
+        own = argparse.ArgumentParser(prog=f"erkt {chosen.command}", description=module.__doc__)
+        module.arguments(own)
         options = own.parse_args(chosen.arguments)
         if chosen.command in IN_A_REPOSITORY and not Path("dvc.yaml").is_file():
             raise ErktError(f"erkt {chosen.command}: no dvc.yaml here; run it in the root of a repository")
@@ -83,6 +86,13 @@ def main() -> None:
     except KeyboardInterrupt:
         print(f"error: {chosen.command}: interrupted", file=sys.stderr)
         status = 130
+    except Exception as error:
+        if not short_of_memory(error):
+            raise
+        words = " ".join([chosen.command, *chosen.arguments])
+        print(f"error: {words}: not enough memory ({type(error).__name__}); {_SPARING}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)  # what libraries do at an exit needs memory too
     sys.exit(status)
 
 

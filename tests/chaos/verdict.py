@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chaos.site import Broken, Ended
 
 _LINE = re.compile(r"^(?:error: |ERROR: )(?!failed to reproduce|failed to run)(.+)", re.MULTILINE)
+_SIGNAL = re.compile(r"^ERROR: .* exited with -(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,12 @@ def after(broken: Broken, *targets: str) -> Verdict:
 
 
 def refusal(done: Ended) -> Verdict:
-    """Return the verdict on a command that did not succeed: survived if it says why, in a line."""
+    """Return the verdict on a command that did not succeed: survived if it says why, or by which signal."""
     if "Traceback (most recent call last)" in done.printed:
         return Verdict(False, f"a traceback:\n{done.printed}")
     lines = list(dict.fromkeys(_LINE.findall(done.printed)))
+    if not lines and (by_signal := _SIGNAL.search(done.printed)):
+        return Verdict(True, f"ended by signal {by_signal[1]}")
     if not lines:
         return Verdict(False, f"status {done.status} without a reason:\n{done.printed}")
     return Verdict(True, f"refused: {lines[0]}")
