@@ -75,3 +75,14 @@ def means(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
         mean = float(np.mean(list(by_kind.values())))
         found.append({"network": name, "clean": rows[0][name], "oa": mean, **by_kind})
     return found
+
+
+def need_corners(rows: list[dict[str, Any]], names: list[str], points: float = 2.0) -> dict[str, float]:
+    """Return by how many points OA on turned images is above that on whole ones, where by ``points`` or more.
+
+    ``rows`` are those of ``measure``. Turned images have black corners, but for multiples of 90 degrees. A
+    network that only ever saw those may take whole images for something else.
+    """
+    turned = [row for row in rows if row["kind"] == "rotation" and row["strength"] % 90]
+    gains = {name: float(np.mean([row[name] for row in turned])) - rows[0][name] for name in names}
+    return {name: gain for name, gain in gains.items() if gain >= points}

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from erkt.ensemble.mixing import combine
 from erkt.evaluation.corruptions import Condition, conditions
-from erkt.evaluation.robustness import means, measure
+from erkt.evaluation.robustness import means, measure, need_corners
 from erkt.networks.inference import predict
 
 SIDE = 48
@@ -85,3 +85,18 @@ def test_the_mean_weighs_every_kind_alike() -> None:
     oa = {"none": [90.0], "x": [10.0, 30.0], "y": [60.0]}
     rows = [{"kind": kind, "a": value} for kind, values in oa.items() for value in values]
     assert means(rows, ["a"]) == [{"network": "a", "clean": 90.0, "oa": 40.0, "x": 20.0, "y": 60.0}]
+
+
+def test_a_network_that_needs_black_corners_is_named_and_quarter_turns_do_not_count() -> None:
+    rows = [
+        {"kind": kind, "strength": strength, "spoiled": spoiled, "sound": 90.0}
+        for kind, strength, spoiled in [
+            ("none", 0, 88.0),
+            ("rotation", 15, 90.0),
+            ("rotation", 90, 0.0),
+            ("rotation", 345, 91.0),
+            ("blur", 1.0, 100.0),
+        ]
+    ]
+    assert need_corners(rows, ["spoiled", "sound"]) == {"spoiled": 2.5}
+    assert need_corners(rows, ["spoiled"], points=3.0) == {}
