@@ -14,6 +14,9 @@ def main(job: Job) -> str:
     job.note(facts)
     line = f"{settings.name}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256']}"
     unlabelled = [f"{facts['unlabelled']} images without a class"] if "unlabelled" in facts else []
+    others = ", ".join(f"{count} {kind}" for kind, count in facts.get("left_out", {}).items())
+    if others:
+        job.warn(f"files left out, since no image ends so: {others}")
     return "; ".join([line, *unlabelled, *facts.get("remarks", ())])
 
 

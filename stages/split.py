@@ -2,7 +2,8 @@
 
 from erkt.data.index import NO_LABEL, read_index
 from erkt.data.lists import write_list, write_unlabelled
-from erkt.data.splits import repeats, split
+from erkt.data.parts import read_table
+from erkt.data.splits import as_published, repeats, split
 from erkt.params.split import Split
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
@@ -16,7 +17,12 @@ def main(job: Job) -> str:
     keys, labels = [row.key for row in rows], [row.label for row in rows]
     known = [place for place, label in enumerate(labels) if label != NO_LABEL]
     groups, everywhere = ([], []) if kind == "none" else _groups(job, kind, known, len(rows))
-    parts = split(keys, labels, settings, job.seed, groups)
+    published = paths.PREPARED / "parts.csv"
+    if published.exists():
+        part_of = read_table(published.read_text(encoding="utf-8"), str(published))
+        parts = as_published(keys, labels, part_of, settings, job.seed, groups)
+    else:
+        parts = split(keys, labels, settings, job.seed, groups)
     left_out = repeats(parts["unlabelled"], {*parts["val"], *parts["test"]}, everywhere)
     parts["unlabelled"] = [place for place in parts["unlabelled"] if place not in left_out]
     names = {part: [keys[place] for place in positions] for part, positions in parts.items()}

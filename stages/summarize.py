@@ -20,7 +20,7 @@ def main(job: Job) -> str:
     }
     summary = summarize(results, teachers)
     write_json(paths.SUMMARY, summary)
-    dataset, percent = job.value("dataset.name"), float(job.value("split.train_percent"))
+    dataset, percent = job.value("dataset.name"), job.value("split.train_percent")
     tradeoff_figure(paths.TRADEOFF, points(summary), read_literature(paths.LITERATURE, dataset, percent))
     job.run.artifact(paths.SUMMARY)
     return f"{len(seeds)} run(s)\n{table(summary)}"

@@ -33,6 +33,9 @@ MIN_TOTAL_BYTES = 2**30  # what a small archive may unfold to all the same
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the first member, or the end record of an empty archive
 _ADVICE = "pack the images again as one zip, or unpack them and set dataset.source to folder"
+_NAMES = "unpack it where it was made, or with its encoding (unzip -O), and pack it again with names in UTF-8"
+_UTF_8 = 0x800  # a zip member's flag
+_UNICODE_PATH = 0x7075  # a zip member's extra field
 _BLOCK = 512  # tar's unit; a block of zeros ends the archive
 _BROKEN = (
     OSError,
@@ -68,9 +71,15 @@ def members(path: Path, called: str | None = None) -> Iterator[tuple[str, Callab
 
     Raises ErktError naming the archive, and the member where there is one: missing, neither zip nor tar, one
     part of several, cut short or damaged; a member with an unsafe name, that is a link or device, is
-    encrypted, is larger than ``MAX_MEMBER_BYTES``, or whose name is another's but for case or accents; in all
-    more than ``MAX_UNFOLDING`` times the archive's size and ``MIN_TOTAL_BYTES``.
+    encrypted, has a name in an unknown encoding, is larger than ``MAX_MEMBER_BYTES``, or whose name is
+    another's but for case or accents; in all more than ``MAX_UNFOLDING`` times the archive's size and
+    ``MIN_TOTAL_BYTES``.
     """
+    return ((name, read) for name, read in entries(path, called) if not name.endswith("/"))
+
+
+def entries(path: Path, called: str | None = None) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield what ``members`` yields, and the folders that the archive names, with a slash at their end."""
     where = called or str(path)
     try:
         with path.open("rb") as file:
@@ -87,17 +96,19 @@ def members(path: Path, called: str | None = None) -> Iterator[tuple[str, Callab
             raise ErktError(f"{where}: {what}; {_ADVICE}")
         for entry in _zip(path) if is_zip else _tar(path):
             place = f"{where}: member {entry.name!r}"
-            name = _safe_name(entry.name, place)
             if entry.refused:
                 raise ErktError(f"{place} {entry.refused}")
+            name = _safe_name(entry.name, place)
             if entry.size > MAX_MEMBER_BYTES:
                 raise ErktError(f"{place} declares {entry.size} bytes; at most {MAX_MEMBER_BYTES} are read")
             total += entry.size
             if total > limit:
                 raise ErktError(f"{where}: unfolds to more than {limit} bytes, as a bomb does; {_ADVICE}")
             if not entry.is_folder:
-                _check_distinct(name, place, seen)
+                check_distinct(name, place, seen)
                 yield name, partial(_read, entry, place)
+            elif name:
+                yield f"{name}/", partial(_read, entry, place)
 
 
 def _read(entry: _Entry, place: str) -> bytes:
@@ -119,9 +130,34 @@ def _zip(path: Path) -> Iterator[_Entry]:
             # The decoders of the other methods return whatever a few bytes unfold to, in one piece.
             elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 refused = f"has compression method {info.compress_type}; pack it again with deflate"
-            yield _Entry(
-                info.filename, info.is_dir(), info.file_size, refused, partial(_read_zip, archive, info)
-            )
+            name = _zip_name(info)
+            if name is None:
+                name, refused = (
+                    info.orig_filename,
+                    f"has a name in an unknown encoding; {_NAMES}",
+                )
+            yield _Entry(name, info.is_dir(), info.file_size, refused, partial(_read_zip, archive, info))
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str | None:
+    """Return the member's name; None if it is not ASCII and nothing in the archive says what it is.
+
+    A name is UTF-8 by flag 11 of the member, or by the extra field 0x7075 with a checksum of the other name
+    (APPNOTE 4.6.9). Else it is in whatever code page its writer had: Python reads it as cp437, and a byte 5C
+    within a character of GBK or Shift-JIS would count as a backslash.
+    """
+    if info.flag_bits & _UTF_8 or info.orig_filename.isascii():
+        return info.filename
+    place, extra = 0, info.extra
+    while place + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, place)
+        field = extra[place + 4 : place + 4 + size]
+        if kind == _UNICODE_PATH and size > 5 and field[0] == 1:
+            (checksum,) = struct.unpack_from("<I", field, 1)
+            if checksum == zlib.crc32(info.orig_filename.encode("cp437")):
+                return field[5:].decode()
+        place += 4 + size
+    return None
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -156,7 +192,7 @@ def _safe_name(name: str, place: str) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
+def check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
     """Raise ErktError if ``name``, or a folder in it, is another one's but for case or accents.
 
     ``seen`` remembers every file and folder so far. A folder may come in two forms of its accents: keys of

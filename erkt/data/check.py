@@ -1,8 +1,8 @@
 """What is to be known about a labelled tree before anyone trains on it.
 
-Files are decoded as ``erkt.data.prepare`` decodes them, so "unreadable" and "equal pixels" mean here what
-they will mean in the pipeline. ``problems`` and ``cautions`` say what makes a tree unfit, and what a person
-has to decide.
+The tree is read as the stages read it (``erkt.data.contents``), and files are decoded as
+``erkt.data.prepare`` decodes them, so "unreadable" and "equal pixels" mean here what they will mean in the
+pipeline. ``problems`` and ``cautions`` say what makes a tree unfit, and what a person has to decide.
 """
 
 import hashlib
@@ -13,13 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from erkt.data.contents import EXPECTED, Contents, files_in
+from erkt.data.contents import EXPECTED, HIDDEN, Contents, files_in, reader
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
 from erkt.data.prepare import decode, in_threads
+from erkt.data.sources.published import Published
+from erkt.data.sources.table import images_listed
+from erkt.data.splits import as_published, split
 from erkt.errors import ErktError
 from erkt.params.prepare import Prepare
 from erkt.params.schema import as_dict
+from erkt.params.split import Split
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 
@@ -41,6 +45,8 @@ class Facts:
 
     ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's) count images, and
     ``unlabelled`` is how many have no class.
+    ``left_out`` counts the ``ignored`` files by suffix, hidden ones apart; ``misplaced`` says what is wrong
+    with the folders, and ``undivided`` why the split cannot be drawn, None if it can.
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
     groups of equal pixels, ``conflicts`` those of them with more than one class. ``near`` has the pairs of
     near duplicates as ``erkt.data.duplicates`` describes them. ``parts`` has the number of listed images by
@@ -55,6 +61,9 @@ class Facts:
     sizes: list[dict[str, int]]
     modes: dict[str, int]
     ignored: list[str]
+    left_out: dict[str, int]
+    misplaced: list[str]
+    undivided: str | None
     unreadable: dict[str, str]
     refused: dict[str, str]
     copies: list[list[str]]
@@ -66,18 +75,30 @@ class Facts:
 
 
 def inspect(
-    path: Path, settings: Prepare, parts: Parts, on_image: Callable[[int, int | None], None]
+    path: Path,
+    settings: Prepare,
+    parts: Parts,
+    on_image: Callable[[int, int | None], None],
+    division: Split | None = None,
+    published: Published | None = None,
 ) -> Facts:
-    """Return the facts on a folder of class folders or an archive, and on a split of it.
+    """Return the facts on a folder of class folders, an archive or a CSV table, and on a split of it.
 
+    ``division`` is how the images would be divided: whether that is possible is tried, for the first seed
+    that there may be, 0. ``published`` takes a published split instead, which then is the one looked at.
     ``parts`` has the ``(key, label)`` of each part of a split by its name (train, val, test, unlabelled), and
     is empty without one. ``on_image(done, None)`` is called after each image.
 
     Raises ErktError for a path that is neither folder nor archive, for one that is refused as a whole
     (damaged, unsafe names, dangling links), and for lists that do not belong to it.
     """
-    contents, scenes, unreadable = _read(path, settings, on_image)
+    contents, scenes, unreadable = _read(path, settings, on_image, published)
     keys = sorted(scenes, key=order_of)
+    labels = labels_of(map(_class_of, keys))
+    divided: dict[str, str] = {}
+    if published is not None and not contents.refused:
+        divided = published.finished(contents.names)
+        parts = parts or _as_lists(divided, keys, labels)
     _check_lists(parts, keys)
     ordered = [scenes[key] for key in keys]
     counts = Counter(map(_class_of, keys))
@@ -93,6 +114,9 @@ def inspect(
         sizes=[{"width": width, "height": height, "images": count} for (width, height), count in sizes],
         modes=dict(Counter(scene.mode for scene in ordered).most_common()),
         ignored=sorted(map(_shown, contents.ignored)),
+        left_out=contents.left_out(),
+        misplaced=contents.misplaced(),
+        undivided=_undivided(keys, labels, division, divided, found),
         unreadable=dict(sorted(unreadable.items())),
         refused={_shown(name): reason for name, reason in sorted(contents.refused.items())},
         copies=[[keys[place] for place in group] for group in copies],
@@ -115,11 +139,14 @@ def problems(facts: Facts) -> list[str]:
             "label conflicts, equal pixels in more than one class: {}; keep one label each": conflicts,
         }
     )
+    unfit += facts.misplaced
+    if facts.undivided and not facts.misplaced:
+        unfit.append(f"the split cannot be drawn: {facts.undivided}")
     if len(facts.classes) < 2:
         unfit.append(f"class folders with images: {len(facts.classes)}, at least 2 are needed; {EXPECTED}")
     lost = sorted({_class_of(key) for key in facts.unreadable} - {UNLABELLED, *facts.classes})
     unfit += [f"no image of the class {name!r} is readable" for name in lost]
-    single = [name for name, count in facts.classes.items() if count == 1]
+    single = [name for name, count in facts.classes.items() if count == 1 and not facts.undivided]
     unfit += [f"the class {name!r} has a single image, which cannot both train and test" for name in single]
     leak = "leak, {} images with equal pixels in {}: {}; set split.group_duplicates to exact"
     return unfit + _leaks(facts, "equal", leak)
@@ -136,6 +163,9 @@ def cautions(facts: Facts) -> list[str]:
     small = sum(size["images"] for size in facts.sizes if min(size["width"], size["height"]) < side)
     oblong = sum(size["images"] for size in facts.sizes if size["width"] != size["height"])
     across = sum(_several_classes([pair["first"], pair["second"]]) for pair in facts.near)
+    others = [f"{count} {kind}" for kind, count in facts.left_out.items() if kind != HIDDEN]
+    if others:
+        doubts.append(f"files left out, since no image ends so: {', '.join(others)}")
     doubts += _counted(
         {
             "unreadable files that will be left out: {}": (
@@ -178,13 +208,16 @@ class _Scene:
 
 
 def _read(
-    path: Path, settings: Prepare, on_image: Callable[[int, int | None], None]
+    path: Path,
+    settings: Prepare,
+    on_image: Callable[[int, int | None], None],
+    published: Published | None,
 ) -> tuple[Contents, dict[str, _Scene], dict[str, str]]:
     """Return all files, readable images by key, and by key why a file does not decode."""
     contents = Contents(str(path), flat=path.is_dir())
     scenes: dict[str, _Scene] = {}
     unreadable: dict[str, str] = {}
-    for key, future in in_threads(_bytes(path, contents), partial(_scene, settings=settings)):
+    for key, future in in_threads(_bytes(path, contents, published), partial(_scene, settings=settings)):
         try:
             scenes[key] = future.result()
         except ErktError as error:
@@ -193,8 +226,14 @@ def _read(
     return contents, scenes, unreadable
 
 
-def _bytes(path: Path, contents: Contents) -> Iterator[tuple[str, bytes]]:
-    for key, read in contents.images(files_in(path)):
+def _bytes(path: Path, contents: Contents, published: Published | None) -> Iterator[tuple[str, bytes]]:
+    if path.suffix.lower() == ".csv" and path.is_file():
+        files = iter([(key, reader(file)) for key, file in images_listed(path, published).items()])
+    elif published is not None:
+        files = published.sorted_out(files_in(path))
+    else:
+        files = files_in(path)
+    for key, read in contents.images(files):
         try:
             data = read()
         except (ErktError, OSError) as error:
@@ -220,6 +259,41 @@ def _several_classes(keys: Sequence[str]) -> bool:
 def _shown(name: str) -> str:
     """Return the name with what no text or terminal should get as backslash escapes."""
     return name if name.isprintable() else repr(name)[1:-1].encode(errors="backslashreplace").decode()
+
+
+def _as_lists(
+    divided: Mapping[str, str], keys: Sequence[str], labels: Mapping[str, int]
+) -> dict[str, list[tuple[str, int]]]:
+    """Return key and label of the readable images by published part; one without images is left out."""
+    lists: dict[str, list[tuple[str, int]]] = {}
+    for key in keys:
+        lists.setdefault(divided[key], []).append((key, labels[_class_of(key)]))
+    return lists
+
+
+def _undivided(
+    keys: Sequence[str],
+    labels: Mapping[str, int],
+    division: Split | None,
+    divided: Mapping[str, str],
+    found: Duplicates,
+) -> str | None:
+    """Return why the stage ``split`` would refuse these images; None if it would not, or nobody asked."""
+    if division is None or not keys:
+        return None
+    kind, known = division.group_duplicates, [labels[_class_of(key)] for key in keys]
+    places = [place for place, label in enumerate(known) if label != NO_LABEL]
+    groups: Sequence[Sequence[int]] = []
+    if kind != "none" and len(places) == len(keys):
+        groups = found.groups(len(keys)) if kind == "near" else found.equal
+    try:
+        if division.train_percent is None:
+            as_published(keys, known, divided, division, 0, groups)
+        else:
+            split(keys, known, division, 0, groups)
+    except ErktError as error:
+        return str(error)
+    return None
 
 
 def _check_lists(parts: Parts, keys: Sequence[str]) -> None:

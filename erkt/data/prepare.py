@@ -29,13 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from erkt.data.archive import members
+from erkt.data.archive import entries, members
 from erkt.data.contents import EXPECTED, Contents, first_ten
 from erkt.data.index import UNLABELLED, Row, labels_of, order_of, write_index
+from erkt.data.parts import parts_in, table_of
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import write_json
-from erkt.files.replace import replace_folder, replace_whole
+from erkt.files.replace import replace_folder, replace_whole, write_text
 from erkt.params.prepare import Prepare
 from erkt.params.schema import as_dict
 
@@ -63,7 +64,8 @@ def prepare(
     """Make the folder ``out`` from the images in ``archive``, whole or not at all; return its manifest.
 
     It holds ``images.npy``, uint8 (N, 3, side, side); ``index.csv``, one row an image, sorted by class and
-    filename; ``manifest.json`` with shape, classes, digests, settings, count a class, and what was left out.
+    filename; ``parts.csv``, the part of each labelled image where the archive has a published split;
+    ``manifest.json`` with shape, classes, digests, settings, count a class, and what was left out.
     An image's label is its class's position in the sorted list of classes; those of the folder ``UNLABELLED``
     have none, and are in neither list nor counts of classes. ``on_image(done, total)`` is called after each
     image. Memory is a few images; the array grows on disk.
@@ -72,8 +74,9 @@ def prepare(
     and files that do not decode (with ``undecodable: skip`` only if they are all that a class has).
     """
     contents = Contents(str(archive))
-    keys = sorted((key for key, _ in contents.images(members(archive))), key=order_of)
+    keys = sorted((key for key, _ in contents.images(entries(archive))), key=order_of)
     contents.check()
+    parts = parts_in(members(archive), str(archive))
     class_of = {key: order_of(key)[0] for key in keys}
     label_of = labels_of(class_of.values())
     classes = [name for name in label_of if name != UNLABELLED]
@@ -107,6 +110,8 @@ def prepare(
             "ignored": len(contents.ignored),
         }
         write_json(folder / "manifest.json", manifest)
+        if parts is not None:
+            write_text(folder / "parts.csv", table_of({key: parts[key] for key in kept if key in parts}))
     return manifest
 
 

@@ -15,6 +15,7 @@ def text(facts: Facts) -> str:
     table = _table(facts)
     width = max(map(len, table))
     lines += [f"  {name:{width}}  {value}" for name, value in table.items()]
+    lines += ["", "  images a class", *_class_counts(facts.classes)]
     lines += _list("unreadable files", [f"{file}: {reason}" for file, reason in facts.unreadable.items()])
     lines += _list("refused files", [f"{file}: {reason}" for file, reason in facts.refused.items()])
     lines += _list("equal pixels in several classes", map(" = ".join, facts.conflicts))
@@ -30,10 +31,9 @@ def text(facts: Facts) -> str:
 def _table(facts: Facts) -> dict[str, str]:
     sizes = {f"{size['width']} x {size['height']}": size["images"] for size in facts.sizes}
     table = {
-        "images a class": _class_counts(facts.classes),
         "sizes": _tally(sizes),
         "modes": _tally(facts.modes),
-        "ignored files": str(len(facts.ignored)),
+        "ignored files": ", ".join(f"{count} {kind}" for kind, count in facts.left_out.items()) or "none",
         "unreadable files": str(len(facts.unreadable) + len(facts.refused)),
         "equal files": f"groups: {len(facts.copies)}",
         "equal pixels": f"groups: {len(facts.equal)}, at {facts.prepare['side']} px",
@@ -47,14 +47,10 @@ def _table(facts: Facts) -> dict[str, str]:
     return table
 
 
-def _class_counts(classes: Mapping[str, int]) -> str:
-    ordered = sorted(classes.items(), key=lambda item: item[1])
-    if ordered and ordered[0][1] == ordered[-1][1]:
-        return f"{ordered[0][1]} each"
-    shown = [f"{name} {count}" for name, count in ordered]
-    if len(shown) > 2 * SHOWN:
-        shown[SHOWN:-SHOWN] = [f"... {len(shown) - 2 * SHOWN} more ..."]
-    return ", ".join(shown) or "none"
+def _class_counts(classes: Mapping[str, int]) -> list[str]:
+    """Return a line a class: all of them, since a class that is not there can only be missed by its name."""
+    width = max(map(len, classes), default=0)
+    return [f"    {name:{width}}  {count}" for name, count in classes.items()]
 
 
 def _tally(counts: Mapping[str, int]) -> str:

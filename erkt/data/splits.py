@@ -16,7 +16,7 @@ contain a smaller one; the rest holds.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 
 from erkt.data.index import NO_LABEL, order_of
@@ -48,25 +48,18 @@ def split(
     Raises ErktError naming the class if one has no image left for a part that is not empty by ``settings``;
     a small class may have none in ``unlabelled``, but all of them may not.
     """
-    by_class: dict[int, list[int]] = {}
-    for position in sorted(range(len(keys)), key=lambda i: order_of(keys[i])):
-        if labels[position] != NO_LABEL:
-            by_class.setdefault(labels[position], []).append(position)
-    members = {label: by_class[label] for label in sorted(by_class)}
-    names = {label: order_of(keys[positions[0]])[0] for label, positions in members.items()}
-    group_of = {i: tuple(sorted(group, key=lambda i: order_of(keys[i]))) for group in groups for i in group}
-    shuffled: list[Unit] = []
-    for label, positions in members.items():
-        order = [positions[i] for i in stream(seed, "split", names[label]).permutation(len(positions))]
-        units = [group_of.get(i, (i,)) for i in order]
-        shuffled += [unit for unit, i in zip(units, order, strict=True) if unit[0] == i]
+    if settings.train_percent is None:
+        raise ErktError("split.train_percent is null, but there is no published split; set a percentage")
+    known = [position for position, label in enumerate(labels) if label != NO_LABEL]
+    shuffled = _shuffled(known, keys, labels, seed, groups)
+    names = {labels[position]: order_of(keys[position])[0] for position in known}
     in_all = _count(shuffled, labels)
     trained, rest = _take(shuffled, labels, _shares(in_all, settings.train_percent))
     val, train = _take(trained, labels, _shares(_count(trained, labels), settings.val_percent))
     unlabelled, test = _take(rest, labels, _shares(in_all, settings.unlabelled_percent))
     parts = {"train": train, "val": val, "unlabelled": unlabelled, "test": test}
     counts = {part: _count(units, labels) for part, units in parts.items()}
-    for label, name in names.items():
+    for label, name in sorted(names.items()):
         _check_counts(name, {part: counts[part][label] for part in parts}, settings, bool(groups))
     if settings.unlabelled_percent > 0 and not unlabelled:
         raise ErktError(
@@ -74,10 +67,79 @@ def split(
             "or set it to 0"
         )
     parts["unlabelled"] += [(i,) for i, label in enumerate(labels) if label == NO_LABEL]
+    return _in_key_order(parts, keys)
+
+
+def as_published(
+    keys: Sequence[str],
+    labels: Sequence[int],
+    part_of: Mapping[str, str],
+    settings: Split,
+    seed: int,
+    groups: Sequence[Sequence[int]] = (),
+) -> dict[str, list[int]]:
+    """Return what ``split`` returns, for images that a publisher has divided: their test part stays whole.
+
+    ``part_of`` has ``train``, ``val`` or ``test`` by key, for each image with a label; those without are
+    ``unlabelled``. With ``val_percent`` the validation part is drawn from the training part, by ``seed``.
+
+    Raises ErktError for an image without a part, a class without images in the training or the test part, or
+    in the validation part if there is one, and for a ``val_percent`` beside a published validation part.
+    """
+    parts: dict[str, list[Unit]] = {"train": [], "val": [], "unlabelled": [], "test": []}
+    for position, key in enumerate(keys):
+        if labels[position] == NO_LABEL:
+            parts["unlabelled"].append((position,))
+        elif key in part_of:
+            parts[part_of[key]].append((position,))
+        else:
+            raise ErktError(f"{key!r} is in no part of the published split; run download and prepare again")
+    if settings.val_percent > 0:
+        if parts["val"]:
+            raise ErktError("split.val_percent: the published split has a validation part; set it to 0")
+        trained = {position for (position,) in parts["train"]}
+        inside = [group for group in (trained.intersection(group) for group in groups) if len(group) > 1]
+        units = _shuffled(sorted(trained), keys, labels, seed, [sorted(group) for group in inside])
+        shares = _shares(_count(units, labels), settings.val_percent)
+        parts["val"], parts["train"] = _take(units, labels, shares)
+    counts = {part: _count(units, labels) for part, units in parts.items()}
+    for label, name in sorted({labels[i]: order_of(key)[0] for i, key in enumerate(keys)}.items()):
+        for part in ("train", "test", *(["val"] if parts["val"] else [])) if label != NO_LABEL else ():
+            if not counts[part][label]:
+                raise ErktError(
+                    f"the class {name!r} has no image in the {part} part of the published split; "
+                    "correct dataset.parts, or drop the class"
+                )
+    return _in_key_order(parts, keys)
+
+
+def _in_key_order(parts: Mapping[str, Sequence[Unit]], keys: Sequence[str]) -> dict[str, list[int]]:
     return {
         part: sorted((i for unit in units for i in unit), key=lambda i: order_of(keys[i]))
         for part, units in parts.items()
     }
+
+
+def _shuffled(
+    positions: Sequence[int],
+    keys: Sequence[str],
+    labels: Sequence[int],
+    seed: int,
+    groups: Sequence[Sequence[int]],
+) -> list[Unit]:
+    """Return labelled ``positions`` as units, class by class, each class in an order drawn from ``seed``."""
+    by_class: dict[int, list[int]] = {}
+    for position in sorted(positions, key=lambda i: order_of(keys[i])):
+        by_class.setdefault(labels[position], []).append(position)
+    group_of = {i: tuple(sorted(group, key=lambda i: order_of(keys[i]))) for group in groups for i in group}
+    shuffled: list[Unit] = []
+    for label in sorted(by_class):
+        members = by_class[label]
+        name = order_of(keys[members[0]])[0]
+        order = [members[i] for i in stream(seed, "split", name).permutation(len(members))]
+        units = [group_of.get(i, (i,)) for i in order]
+        shuffled += [unit for unit, i in zip(units, order, strict=True) if unit[0] == i]
+    return shuffled
 
 
 def repeats(

@@ -6,8 +6,8 @@ from pathlib import Path
 from erkt.errors import ErktError
 
 
-def read_literature(path: Path, dataset: str, train_percent: float) -> list[dict[str, str]]:
-    """Return the rows for a dataset and training ratio, as text.
+def read_literature(path: Path, dataset: str, train_percent: float | None) -> list[dict[str, str]]:
+    """Return the rows for a dataset and training ratio, as text; none for a published split (None).
 
     With ``method``, ``reference``, ``parameters_m`` (may be a bound, ``>12.0``, or empty), ``oa``, ``std``.
     Raises ErktError if ``path`` is not readable.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from erkt.errors import ErktError
-from erkt.params.schema import Between
+from erkt.params.schema import Between, Length
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,29 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """A published split, taken as it is: which names stand for which part.
+
+    ``source: folders`` takes the folders that class folders lie in, ``column`` the values in the column
+    ``split`` of a CSV table, ``lists`` text files of images, one a line, in the folder ``location`` (as that
+    of ``Dataset``; null for the others). ``train``, ``val`` and ``test`` name folders, values or files.
+    """
+
+    source: Literal["folders", "column", "lists"]
+    location: str | None
+    train: Annotated[tuple[str, ...], Length(1)]
+    val: tuple[str, ...]
+    test: Annotated[tuple[str, ...], Length(1)]
+
+    def __post_init__(self) -> None:
+        names = [*self.train, *self.val, *self.test]
+        if len(set(names)) < len(names):
+            raise ErktError(f"a name stands for two parts in {names}")
+        if (self.source == "lists") != (self.location is not None):
+            raise ErktError("location is the folder of the files for source: lists, and null for the others")
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One dataset: a benchmark, the embedded scenes, an archive (zip or tar), class folders, or a CSV table.
 
@@ -39,7 +62,8 @@ class Dataset:
     environment, so that a colleague's path changes nothing. A benchmark is known by ``name``; with a null
     location it comes from its pinned address, else from the copy that lies there. ``sha256`` pins the bytes
     of an archive, or of what is packed from the images of a benchmark; null trusts what is found, which is
-    refused for http(s). ``unlabelled`` images are prepared with the others, and the student is distilled on
+    refused for http(s). ``parts`` is a published split; null divides the images by the section ``split``.
+    ``unlabelled`` images are prepared with the others, and the student is distilled on
     them too.
     """
 
@@ -49,9 +73,11 @@ class Dataset:
     sha256: str | None
     scenes: Scenes | None
     unlabelled: Unlabelled | None
+    parts: Parts | None = None
 
     def __post_init__(self) -> None:
         self._check_source()
+        self._check_parts()
         _check_sha256(self.sha256, self.source, self.location)
 
     def _check_source(self) -> None:
@@ -61,6 +87,12 @@ class Dataset:
             raise ErktError(
                 "location is null for source: scenes, and a path or address for the other sources"
             )
+
+    def _check_parts(self) -> None:
+        fitting = {"folders": ("folder", "archive"), "column": ("csv",)}
+        if self.parts is not None and self.source not in fitting.get(self.parts.source, (self.source,)):
+            sources = " or ".join(fitting[self.parts.source])
+            raise ErktError(f"parts.source: {self.parts.source} belongs to source: {sources}")
 
 
 def _check_sha256(sha256: str | None, source: str, location: str | None) -> None:

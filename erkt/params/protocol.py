@@ -52,11 +52,21 @@ class Protocol:
     def __post_init__(self) -> None:
         for name in sorted(_TAKEN & set(self.teachers)):
             raise ErktError(f"teachers: '{name}' is a name in files or tables of results; choose another")
+        self._check_parts()
         self._check_ensemble()
         self._check_resizing()
         self._check_cache()
         self._check_views()
         self._check_unlabelled()
+
+    def _check_parts(self) -> None:
+        parts, percent = self.dataset.parts, self.split.train_percent
+        if (parts is None) != (percent is not None):
+            raise ErktError(
+                "split.train_percent: null where dataset.parts names a published split, a number elsewhere"
+            )
+        if parts is not None and parts.val and self.split.val_percent:
+            raise ErktError("split.val_percent: dataset.parts has a validation part; set it to 0")
 
     def _check_ensemble(self) -> None:
         weights, lead = self.ensemble.weights, self.ensemble.lead
@@ -70,7 +80,8 @@ class Protocol:
                 raise ErktError(f"ensemble.weights: they sum to {sum(weights.values()):g}, expected 1")
         if self.ensemble.search == "line" and lead is None:
             raise ErktError("ensemble.lead: search: line needs the name of the swept teacher")
-        if self.ensemble.search != "none" and self.split.val_percent == 0:
+        published = self.dataset.parts is not None and self.dataset.parts.val
+        if self.ensemble.search != "none" and self.split.val_percent == 0 and not published:
             raise ErktError(
                 "ensemble.search: weights are searched on the validation part, but split.val_percent is 0; "
                 "set search: none or a val_percent"

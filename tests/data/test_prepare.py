@@ -76,8 +76,8 @@ def pixels(data: bytes, settings: Prepare = SETTINGS) -> NDArray[np.uint8]:
 def test_array_index_and_manifest_hold_every_image_in_key_order(tmp_path: Path) -> None:
     files = {
         "top/b c/2.png": png(1),
-        "train/b/9.png": png(2),  # parts that a publisher split come together
-        "val/b/10.png": png(3),
+        "top/b/9.png": png(2),
+        "top/b/10.png": png(3),
         "top/A\u0308/u\u0308.png": png(4, 16, 10),  # keys are composed
         'top/a, "b"/x,1.png': png(5),
     }

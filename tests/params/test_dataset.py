@@ -16,7 +16,7 @@ SCENES = {"per_class": 2, "side": 32, "seed": 0}
 
 def dataset(**changes: Any) -> dict[str, Any]:
     section = {"name": "aid30", "source": "benchmark", "location": None, "sha256": None, "scenes": None}
-    return section | {"unlabelled": None} | changes
+    return section | {"parts": None, "unlabelled": None} | changes
 
 
 def unlabelled(**changes: Any) -> dict[str, Any]:

@@ -7,24 +7,27 @@ no class are packed into it too.
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from erkt.data.archive import members
+from erkt.data.archive import entries, members
 from erkt.data.benchmarks import BENCHMARKS, Benchmark
-from erkt.data.contents import files_below
+from erkt.data.contents import HIDDEN, Contents, files_below, reader
 from erkt.data.index import UNLABELLED
+from erkt.data.parts import PARTS_FILE, table_of
 from erkt.data.sources import hub, web
 from erkt.data.sources.benchmark import check_images, repack, what_is_unproved
-from erkt.data.sources.packing import OnBytes, copy_file, pack_folder
+from erkt.data.sources.packing import OnBytes, add, copy_file, pack_folder
+from erkt.data.sources.published import Published
 from erkt.data.sources.table import pack_table
 from erkt.data.sources.unlabelled import files_listed, join
 from erkt.errors import ErktError
 from erkt.files.digests import Sha256, sha256_file
 from erkt.files.locations import resolve
 from erkt.files.replace import replace_whole
-from erkt.params.dataset import Dataset, Unlabelled
+from erkt.params.dataset import Dataset, Parts, Unlabelled
 
 
 def fetch(
@@ -39,7 +42,8 @@ def fetch(
     """Make ``out`` the archive that ``settings`` describes; return its name, source, sha256 and bytes.
 
     Where ``settings`` has ``unlabelled`` images, they are packed together with the others. Then ``sha256`` is
-    that of the others alone, as ``settings`` pins it, and ``unlabelled`` is how many they are.
+    that of the others alone, as ``settings`` pins it, and ``unlabelled`` is how many they are. Where there
+    are files that are no image, ``left_out`` counts them by suffix.
 
     ``environment`` is where a location's leading ``$NAME`` or ``${NAME}`` is looked up (a leading ``~/`` is
     ``$HOME/``); relative paths start at the working folder. ``on_bytes(done, total)`` is called as bytes
@@ -57,9 +61,11 @@ def fetch(
     """
     benchmark = benchmarks[settings.name] if settings.source == "benchmark" else None
     wanted = settings.sha256 if benchmark is None or benchmark.repacked else benchmark.sha256
+    published = published_in(settings.parts, environment)
     facts: dict[str, Any] = {"name": settings.name, "source": settings.source}
     with replace_whole(out) as temporary:
         remarks: list[str] = []
+        left_out: dict[str, int] = {}
         if settings.source == "scenes":
             shown = _draw(settings, temporary)
         elif benchmark and settings.location is None:
@@ -68,16 +74,25 @@ def fetch(
             shown = resolve(str(settings.location), environment)
             remarks += repack(Path(shown), temporary, on_bytes)
         else:
-            shown = _from_user(settings, wanted, environment, temporary, scratch, on_bytes)
+            shown, left_out = _from_user(
+                settings, wanted, environment, temporary, scratch, on_bytes, published
+            )
         found = sha256_file(temporary)
         _compare(shown, found, wanted)
-        names = [name for name, _ in members(temporary, called=shown)]
+        names = [name for name, _ in entries(temporary, called=shown)]
         if benchmark:
+            names = [name for name in names if not name.endswith("/")]
             check_images(names, benchmark, shown)
             if wanted is None and settings.location is not None:
                 remarks += what_is_unproved(benchmark, Path(shown), found)
             facts |= {"benchmark": benchmark.facts(), "remarks": remarks}
-        _refuse_reserved(names, shown)
+        if published is None or not _packed(settings):
+            _refuse_reserved(names, shown)
+        if not _packed(settings) and (not benchmark or published):
+            left_out = _sort(published, temporary, shown)
+        left_out = {kind: count for kind, count in left_out.items() if kind != HIDDEN}
+        if left_out:
+            facts |= {"left_out": left_out}
         if settings.unlabelled is not None:
             more = _add_unlabelled(settings.unlabelled, temporary, environment, scratch, on_bytes)
             facts |= {"unlabelled": more}
@@ -85,8 +100,41 @@ def fetch(
     return facts
 
 
+def published_in(settings: Parts | None, environment: Mapping[str, str]) -> Published | None:
+    """Return the published split that ``settings`` name, still without images; None without ``settings``."""
+    if settings is None:
+        return None
+    folder = None if settings.location is None else Path(resolve(settings.location, environment))
+    return Published(settings, folder)
+
+
+def _packed(settings: Dataset) -> bool:
+    """Return whether the archive is made here from the user's files, and so has been looked at."""
+    return settings.source in ("folder", "csv")
+
+
+def _sort(published: Published | None, archive: Path, shown: str) -> dict[str, int]:
+    """Check that folders are classes, add the parts of a published split; return what is no image, by suffix.
+
+    With parts the archive is written anew, images by key.
+    """
+    contents = Contents(shown)
+    if published is None:
+        list(contents.images(entries(archive, called=shown)))
+        contents.check()
+    else:
+        with replace_whole(archive) as temporary, zipfile.ZipFile(temporary, "w") as target:
+            for key, read in contents.images(published.sorted_out(entries(archive, called=shown))):
+                add(target, key, read())
+            contents.check()
+            add(target, PARTS_FILE, table_of(published.finished(contents.names)).encode())
+    return contents.left_out()
+
+
 def _refuse_reserved(names: Iterable[str], shown: str) -> None:
     for name in names:
+        if name == PARTS_FILE:
+            raise ErktError(f"{shown}: the file {name!r} at its top is reserved; rename or remove it")
         if name.split("/")[0] == UNLABELLED:
             reserved = f"the folder {UNLABELLED!r} is reserved for the images of dataset.unlabelled"
             raise ErktError(f"{shown}: {reserved}; rename or remove it")
@@ -115,7 +163,7 @@ def _add_unlabelled(
             if settings.source == "csv":
                 files = files_listed(Path(shown))
             else:
-                files = ((name, path.read_bytes) for name, path in files_below(Path(shown)))
+                files = ((name, reader(path)) for name, path in files_below(Path(shown)) if path.is_file())
         count = join(archive, files, shown, joined, on_bytes)
         os.replace(joined, archive)
     return count
@@ -162,14 +210,14 @@ def _from_user(
     target: Path,
     scratch: Path | None,
     on_bytes: OnBytes,
-) -> str:
-    """Bring what lies at the user's location; return its name for messages."""
+    published: Published | None,
+) -> tuple[str, dict[str, int]]:
+    """Bring what lies at the user's location; return its name for messages, and files left out by suffix."""
     if settings.source not in ("folder", "csv"):
-        return _archive(str(settings.location), sha256, environment, target, scratch, on_bytes)
+        return _archive(str(settings.location), sha256, environment, target, scratch, on_bytes), {}
     location = resolve(str(settings.location), environment)
     pack_from = pack_folder if settings.source == "folder" else pack_table
-    pack_from(Path(location), target, on_bytes)
-    return location
+    return location, pack_from(Path(location), target, on_bytes, published)
 
 
 def _archive(

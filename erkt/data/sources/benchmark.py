@@ -56,7 +56,7 @@ def repack(source: Path, target: Path, on_bytes: OnBytes) -> list[str]:
         raise ErktError(f"{source}: no such file or folder")
     parts: dict[str, dict[str, bytes]] = {}  # by key, then by part
     for name, read in files_in(source):
-        key = key_of(name, str(source))
+        key = None if name.endswith("/") else key_of(name, str(source))
         if key is None:
             continue
         part = name.split("/")[-3] if name.count("/") > 1 else ""

@@ -4,8 +4,10 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from erkt.data.contents import Contents, files_below
+from erkt.data.contents import Contents, files_below, reader, unreadable
 from erkt.data.index import order_of
+from erkt.data.parts import PARTS_FILE, table_of
+from erkt.data.sources.published import Published
 from erkt.errors import ErktError
 
 OnBytes = Callable[[int, int | None], None]
@@ -21,25 +23,45 @@ def copy_file(path: Path, target: Path, on_bytes: OnBytes) -> None:
     if not path.is_file():
         raise ErktError(f"{path}: no such file")
     total, done = path.stat().st_size, 0
-    with path.open("rb") as source, target.open("wb") as file:
+    try:
+        source = path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error) from None
+    with source, target.open("wb") as file:
         while chunk := source.read(CHUNK_BYTES):
             file.write(chunk)
             done += len(chunk)
             on_bytes(done, total)
 
 
-def pack_folder(root: Path, target: Path, on_bytes: OnBytes) -> None:
-    """Pack the images in the class folders of ``root``; ErktError naming the place if it has another form."""
+def pack_folder(
+    root: Path, target: Path, on_bytes: OnBytes, published: Published | None = None
+) -> dict[str, int]:
+    """Pack the images in the class folders of ``root``; return how many other files there are, by suffix.
+
+    With a ``published`` split class folders may lie in the folders of its parts. Raises ErktError naming the
+    place if it has another form.
+    """
     contents = Contents(str(root), flat=True)
-    files = dict(contents.images(files_below(root)))
+    files = files_below(root)
+    images = dict(contents.images(published.sorted_out(files) if published else files))
     contents.check()
-    pack_files(files, target, on_bytes)
+    pack_files(images, target, on_bytes, published.finished(images) if published else None)
+    return contents.left_out()
 
 
-def pack_files(files: Mapping[str, Path], target: Path, on_bytes: OnBytes) -> None:
-    """Pack files by the key of their image. Links are followed, so that nothing can dangle later."""
+def pack_files(
+    files: Mapping[str, Path], target: Path, on_bytes: OnBytes, parts: Mapping[str, str] | None = None
+) -> None:
+    """Pack files by the key of their image, and their parts if there are any.
+
+    Links are followed, so that nothing can dangle later.
+    """
     total = sum(path.stat().st_size for path in files.values())
-    pack(((key, path.read_bytes) for key, path in files.items()), target, total, on_bytes)
+    pack(((key, reader(path)) for key, path in files.items()), target, total, on_bytes)
+    if parts is not None:
+        with zipfile.ZipFile(target, "a", zipfile.ZIP_STORED) as archive:
+            add(archive, PARTS_FILE, table_of(parts).encode())
 
 
 def pack(

@@ -5,16 +5,31 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from erkt.data.archive import check_distinct
 from erkt.data.index import key_of
 from erkt.data.sources.packing import OnBytes, pack_files
+from erkt.data.sources.published import Published
 from erkt.errors import ErktError
 
+PART = "split"
+"""The column that has the part of each image, where ``dataset.parts`` asks for it."""
 
-def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
-    """Pack the images that the CSV file ``table`` lists as ``label/filename``, as ``pack_folder`` does.
 
-    The file is UTF-8 with the header ``path,label``; a relative path starts at the table's folder. Rows are
-    named by their line; empty ones are skipped.
+def pack_table(
+    table: Path, target: Path, on_bytes: OnBytes, published: Published | None = None
+) -> dict[str, int]:
+    """Pack the images that the CSV file ``table`` lists, as ``pack_folder`` does; return {}, as it does."""
+    images = images_listed(table, published)
+    pack_files(images, target, on_bytes, published.finished(images) if published else None)
+    return {}
+
+
+def images_listed(table: Path, published: Published | None = None) -> dict[str, Path]:
+    """Return path by key, ``label/filename``, of the images that the CSV file ``table`` lists.
+
+    The file is UTF-8 with the header ``path,label``, and a column ``split`` where ``published`` takes the
+    parts from it; a relative path starts at the table's folder. Rows are named by their line; empty ones are
+    skipped.
 
     Raises ErktError naming the row: other columns, a cell too many or too few, an empty label or one that
     cannot be a folder's name, a file that is missing or no image by its name, an image that is listed twice,
@@ -22,7 +37,9 @@ def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
     """
     images: dict[str, Path] = {}
     row_of: dict[str | Path, int] = {}
-    for number, row in read_rows(table, ("path", "label")):
+    seen: dict[str, str] = {}
+    with_part = published is not None and published.source == "column"
+    for number, row in read_rows(table, ("path", "label", PART) if with_part else ("path", "label")):
         name, label = row["path"], row["label"]
         place = f"{table}: row {number}"
         path = table.parent / os.path.normpath(name)
@@ -34,10 +51,13 @@ def pack_table(table: Path, target: Path, on_bytes: OnBytes) -> None:
                 )
         if not path.is_file():
             raise ErktError(f"{place}: no file {str(path)!r}; a relative path starts at the table's folder")
+        check_distinct(key, place, seen)
+        if published is not None:
+            published.note(key, row[PART] if with_part else None, place)
         images[key] = path
     if not images:
         raise ErktError(f"{table}: lists no images")
-    pack_files(images, target, on_bytes)
+    return images
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

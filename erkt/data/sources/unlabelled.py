@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from erkt.data.archive import members
+from erkt.data.contents import reader
 from erkt.data.index import UNLABELLED, key_of
 from erkt.data.sources.packing import OnBytes, add
 from erkt.data.sources.table import read_rows
@@ -30,7 +31,7 @@ def files_listed(table: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             raise ErktError(
                 f"{table}: row {number}: no file {str(path)!r}; a relative path starts at the table's folder"
             )
-        yield row["path"], path.read_bytes
+        yield row["path"], reader(path)
 
 
 def join(labelled: Path, more: Files, shown: str, target: Path, on_bytes: OnBytes) -> int:

@@ -32,7 +32,9 @@ def run(options: Namespace) -> int:
         split = params["split"]
         unlabelled = f", {split['unlabelled_percent']} % unlabelled" if split["unlabelled_percent"] else ""
         unlabelled += ", more images without a class" if params["dataset"]["unlabelled"] else ""
-        print(f"{file}: {params['dataset']['name']}, TR {split['train_percent']} %{unlabelled}, fine")
+        percent = split["train_percent"]
+        ratio = "the published split" if percent is None else f"TR {percent} %"
+        print(f"{file}: {params['dataset']['name']}, {ratio}{unlabelled}, fine")
     return wrong
 
 

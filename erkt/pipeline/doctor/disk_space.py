@@ -50,7 +50,8 @@ def needed(protocol: Protocol) -> Need | None:
     else:
         return None
     split = protocol.split
-    shown = split.train_percent * (1 - split.val_percent / 100) + split.unlabelled_percent
+    trained = 100 if split.train_percent is None else split.train_percent  # of a published split: at most
+    shown = trained * (1 - split.val_percent / 100) + split.unlabelled_percent
     logits = round(protocol.cache.views_per_block * (images * shown / 100 + more) * classes * _FLOAT16)
     student = network_bytes(protocol.student, classes)
     teachers = {name: network_bytes(one.network, classes) for name, one in protocol.teachers.items()}

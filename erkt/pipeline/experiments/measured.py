@@ -158,13 +158,21 @@ def steps(params: Mapping[str, Any], test_images: int) -> int:
     batch, that rarely changes the number of its batches.
     """
     split, recipe = params["split"], params["distill"]["recipe"]
-    train, more = split["train_percent"], split["unlabelled_percent"]
+    train, more = _drawn(split), split["unlabelled_percent"]
     drawn = round(test_images * train / (100 - train - more))
     unlabelled = round(test_images * more / (100 - train - more))
     seen = drawn - round(drawn * split["val_percent"] / 100) + unlabelled
     whole, rest = divmod(seen, recipe["batch_size"])
     batches = max(whole + (2 * rest >= recipe["batch_size"]), 1)
     return int(recipe["epochs"] * batches)
+
+
+def _drawn(split: Mapping[str, Any]) -> float:
+    """Return the percentage of training images; ErktError for a published split, which has none on record."""
+    percent: float | None = split["train_percent"]
+    if percent is None:
+        raise ErktError("split.train_percent: null; what training cost is not known for a published split")
+    return percent
 
 
 def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:
@@ -184,7 +192,7 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     ]
     own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
     split = params["split"]
-    labelled: float = split["train_percent"] * (1 - split["val_percent"] / 100)
+    labelled: float = _drawn(split) * (1 - split["val_percent"] / 100)
     more: float = split["unlabelled_percent"] / labelled
     return round((_FORWARD_AND_BACKWARD * own + views * teachers) * (1 + more))
 

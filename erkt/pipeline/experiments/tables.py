@@ -157,7 +157,7 @@ def _networks(run: Together, paper: Mapping[str, str]) -> tuple[Rows, Rows]:
         }
         for row in kept
     ]
-    dataset, percent = run.params["dataset"]["name"], float(run.params["split"]["train_percent"])
+    dataset, percent = run.params["dataset"]["name"], run.params["split"]["train_percent"]
     for item in read_literature(paths.LITERATURE, dataset, percent):
         named = {"network": f"{item['method']} [{item['reference']}]", "parameters (M)": item["parameters_m"]}
         deviation = f" ± {item['std']}" if item["std"] else ""
