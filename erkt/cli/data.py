@@ -2,10 +2,11 @@
 
 Status 0 says fit, 1 not fit. Not fit are: no archive, CSV table or folder of class folders; class folders in
 several places, or without an image; files that cannot be used (unreadable ones only where prepare.undecodable
-is refuse); fewer than two classes; a class with no readable image, or with too few for the split; equal
-pixels in two classes; with --splits or a published split also test or validation images with equal pixels in
-an earlier part or in the unlabelled one. Only warned of are: files left out, repeated images, near
-duplicates, classes of very different size, images that are enlarged or not square.
+is refuse); images that are near-black where prepare.stretch is null; fewer than two classes; a class with no
+readable image, or with too few for the split; equal pixels in two classes; with --splits or a published split
+also test or validation images with equal pixels in an earlier part or in the unlabelled one. Only warned of
+are: files left out, repeated images, near duplicates, classes of very different size, images that are
+enlarged or not square.
 
 The tree is read and divided as the pipeline would, by the sections prepare, split and dataset.parts of a
 params file. Without one, here and by --params, that is: side 256, filter bicubic, non_square squash,

@@ -90,6 +90,7 @@ def run(options: Namespace) -> int:
     bands = None if options.bands is None else bands_of(options.bands)
     stretch = None if options.stretch is None else stretch_of(options.stretch)
     predictor = load(options.model, options.threads)
+    bands, stretch = bands or predictor.card.bands, stretch or predictor.card.stretch  # as in training
     with gdal(), Scene(options.scene, bands, stretch, bare=options.no_crs) as scene:
         print(scene)
         rows, columns = _windows(options, scene, predictor.card.side)
@@ -153,11 +154,12 @@ def _warn(message: str) -> None:
 def _map(options: Namespace, predictor: Predictor, scene: "Scene", rows: "Axis", columns: "Axis") -> int:
     from erkt.deploy.geo.mapping import write_map
 
+    stretch = predictor.card.stretch
     tags = {
         "ERKT_MODEL_SHA256": sha256_file(file_of(options.model)),
         "ERKT_SCENE": options.scene.name,
         "ERKT_BANDS": ",".join(map(str, scene.bands)),
-        "ERKT_STRETCH": options.stretch or "none",
+        "ERKT_STRETCH": options.stretch or ",".join(f"{end:g}" for end in stretch or ()) or "none",
         "ERKT_WINDOW": f"{columns.window} x {rows.window}",
         "ERKT_STRIDE": f"{columns.stride} x {rows.stride}",
     }

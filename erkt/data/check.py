@@ -25,6 +25,7 @@ from erkt.params.prepare import Prepare
 from erkt.params.schema import as_dict
 from erkt.params.split import Split
 
+DARK = 64  # of 255; a picture whose brightest value is lower uses a quarter of its range at most
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 
 _LEAKS = (
@@ -43,8 +44,10 @@ Parts = Mapping[str, Sequence[tuple[str, int]]]
 class Facts:
     """What a tree holds; images are named by key, and counted if they are readable.
 
-    ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's) count images, and
-    ``unlabelled`` is how many have no class.
+    ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's, or what GDAL says)
+    count images, and ``unlabelled`` is how many have no class. ``brightest`` has the highest prepared value
+    of each mode, 0 to 255; ``dark`` counts images that stay below ``DARK`` by mode, ``blank`` those of a
+    single value.
     ``left_out`` counts the ``ignored`` files by suffix, hidden ones apart; ``misplaced`` says what is wrong
     with the folders, and ``undivided`` why the split cannot be drawn, None if it can.
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
@@ -60,6 +63,9 @@ class Facts:
     unlabelled: int
     sizes: list[dict[str, int]]
     modes: dict[str, int]
+    brightest: dict[str, int]
+    dark: dict[str, int]
+    blank: int
     ignored: list[str]
     left_out: dict[str, int]
     misplaced: list[str]
@@ -105,6 +111,7 @@ def inspect(
     found = find([scene.fingerprint for scene in ordered])
     copies = equal_groups(scene.file_digest for scene in ordered)
     equal = [[keys[place] for place in group] for group in found.equal]
+    modes = sorted({scene.mode for scene in ordered})
     sizes = Counter((scene.width, scene.height) for scene in ordered).most_common()
     return Facts(
         path=str(path),
@@ -113,6 +120,9 @@ def inspect(
         unlabelled=counts[UNLABELLED],
         sizes=[{"width": width, "height": height, "images": count} for (width, height), count in sizes],
         modes=dict(Counter(scene.mode for scene in ordered).most_common()),
+        brightest={mode: max(s.high for s in ordered if s.mode == mode) for mode in modes},
+        dark=dict(Counter(scene.mode for scene in ordered if scene.high < DARK)),
+        blank=sum(scene.low == scene.high for scene in ordered),
         ignored=sorted(map(_shown, contents.ignored)),
         left_out=contents.left_out(),
         misplaced=contents.misplaced(),
@@ -140,6 +150,13 @@ def problems(facts: Facts) -> list[str]:
         }
     )
     unfit += facts.misplaced
+    if facts.prepare.get("stretch") is None:
+        unfit += [
+            f"near-black: {count} of {facts.modes[mode]} images of mode {mode} stay below {DARK} of 255, the "
+            f"brightest has {facts.brightest[mode]}; set prepare.stretch to the range of their values"
+            for mode, count in facts.dark.items()
+            if 2 * count > facts.modes[mode]
+        ]
     if facts.undivided and not facts.misplaced:
         unfit.append(f"the split cannot be drawn: {facts.undivided}")
     if len(facts.classes) < 2:
@@ -171,6 +188,8 @@ def cautions(facts: Facts) -> list[str]:
             "unreadable files that will be left out: {}": (
                 len(facts.unreadable) if facts.prepare["undecodable"] == "skip" else 0
             ),
+            f"images that stay below {DARK} of 255: {{}}": sum(facts.dark.values()),
+            "images of a single value: {}": facts.blank,
             f"images smaller than prepare.side ({side}), to be enlarged: {{}}": small,
             f"images that are not square: {{}}; prepare.non_square is {rule}": oblong,
             "images that repeat the pixels of another: {}": sum(len(group) - 1 for group in facts.equal),
@@ -198,11 +217,13 @@ def _leaks(facts: Facts, kind: str, text: str) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """One readable image: size (upright), Pillow's mode, the file's sha256, and its pixels' fingerprint."""
+    """One readable image: size (upright), mode, lowest and highest prepared value, sha256, fingerprint."""
 
     width: int
     height: int
     mode: str
+    low: int
+    high: int
     file_digest: str
     fingerprint: Fingerprint
 
@@ -245,7 +266,8 @@ def _bytes(path: Path, contents: Contents, published: Published | None) -> Itera
 def _scene(data: bytes, settings: Prepare) -> _Scene:
     image = decode(data, settings)
     file_digest = hashlib.sha256(data).hexdigest()
-    return _Scene(image.width, image.height, image.mode, file_digest, fingerprint(image.pixels))
+    low, high = int(image.pixels.min()), int(image.pixels.max())
+    return _Scene(image.width, image.height, image.mode, low, high, file_digest, fingerprint(image.pixels))
 
 
 def _class_of(key: str) -> str:

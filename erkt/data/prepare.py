@@ -8,6 +8,9 @@ How a file becomes pixels, in this order; none of it stretches contrast or appli
   Pillow's decoders with the high byte of each value;
 - a palette is looked up; alpha and transparency are dropped, since compositing would need a background colour
   that is in no file; CMYK becomes (255 - C)(255 - K) / 255 and so on; YCbCr and HSV are converted;
+- a TIFF whose bands are no grey or red, green and blue, or that Pillow is known to read wrong, is refused;
+  with ``bands`` or ``stretch`` files come through ``erkt.data.rasters`` instead, by GDAL, and none of these
+  rules apply;
 - 32-bit integers and floats are refused: their range is in no file either. So are other colour spaces;
 - ``center_crop`` cuts the central square (an odd pixel goes right or below), ``squash`` cuts nothing;
 - Pillow's resampling filter brings it to the side. Images of that side are left as they are.
@@ -29,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from erkt.data import rasters
 from erkt.data.archive import entries, members
 from erkt.data.contents import EXPECTED, Contents, first_ten
 from erkt.data.index import UNLABELLED, Row, labels_of, order_of, write_index
@@ -37,8 +41,7 @@ from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
 from erkt.files.json_file import write_json
 from erkt.files.replace import replace_folder, replace_whole, write_text
-from erkt.params.prepare import Prepare
-from erkt.params.schema import as_dict
+from erkt.params.prepare import Prepare, as_recorded
 
 # Decoders for SUFFIXES and no others: what a file is, is told by content, and some decoders start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -105,7 +108,7 @@ def prepare(
             "counts": {name: counts[name] for name in classes},
             "images_sha256": sha256_file(array),
             "index_sha256": sha256_file(index),
-            "settings": as_dict(settings),
+            "settings": as_recorded(settings),
             "skipped": skipped,
             "ignored": len(contents.ignored),
         }
@@ -119,24 +122,40 @@ def decode(data: bytes, settings: Prepare) -> Decoded:
     """Return an image file's pixels by the rules at the top of the module; ErktError says why it has none."""
     if not data:
         raise ErktError("empty file")
+    if settings.bands is not None or settings.stretch is not None:
+        picture, mode = rasters.read(data, settings.bands, settings.stretch)
+    else:
+        picture, mode = _picture(data)
+    width, height = picture.size
+    if settings.non_square == "center_crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        picture = picture.crop((left, top, left + side, top + side))
+    resampling = Image.Resampling[settings.filter.upper()]
+    picture = picture.convert("RGB").resize((settings.side, settings.side), resampling)
+    return Decoded(np.asarray(picture).transpose(2, 0, 1), width, height, mode)
+
+
+def _picture(data: bytes) -> tuple[Image.Image, str]:
+    """Return the file's picture in RGB as Pillow reads it, and the mode that it has there."""
+    layout = rasters.layout(data)
+    if layout and not layout.trusted:
+        raise ErktError(f"{layout}; {rasters.CHOOSE}")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             file.load()
             mode = file.mode
             image = ImageOps.exif_transpose(file)
     except UnidentifiedImageError:
-        raise ErktError("not an image of a known format") from None
+        raise ErktError(
+            f"{layout}; {rasters.CHOOSE}" if layout else "not an image of a known format"
+        ) from None
     except Exception as error:  # Pillow's decoders document no closed set of what they raise for a bad file
-        raise ErktError(" ".join(str(error).split()) or type(error).__name__) from error
-    width, height = image.size
-    image = _rgb(image)
-    if settings.non_square == "center_crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-    resampling = Image.Resampling[settings.filter.upper()]
-    image = image.resize((settings.side, settings.side), resampling)
-    return Decoded(np.asarray(image).transpose(2, 0, 1), width, height, mode)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if layout and "raw mode" in reason:  # what Pillow says of bands and bits that it has no reader for
+            reason = f"{layout}; {rasters.CHOOSE}"
+        raise ErktError(reason) from error
+    return _rgb(image), mode
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -144,7 +163,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         # 257 is odd, so adding 128 before the floor rounds to nearest and no value is a tie.
         image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode not in _TO_RGB:
-        raise ErktError(f"pixel mode {image.mode} is not supported; save it as RGB, or 8-bit or 16-bit grey")
+        raise ErktError(f"pixel mode {image.mode} is not supported; {rasters.CHOOSE}, or 16-bit grey")
     image.info.pop("transparency", None)  # or Pillow looks for a palette entry to stand for it
     return image.convert("RGB")
 

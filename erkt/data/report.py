@@ -33,6 +33,7 @@ def _table(facts: Facts) -> dict[str, str]:
     table = {
         "sizes": _tally(sizes),
         "modes": _tally(facts.modes),
+        "brightest value": _tally(facts.brightest),
         "ignored files": ", ".join(f"{count} {kind}" for kind, count in facts.left_out.items()) or "none",
         "unreadable files": str(len(facts.unreadable) + len(facts.refused)),
         "equal files": f"groups: {len(facts.copies)}",

@@ -23,6 +23,9 @@ ONNX = "model.onnx"
 SAFETENSORS = "model.safetensors"
 """The name of the weights in a folder for timm."""
 
+_LATER = ("bands", "stretch")
+"""Fields that cards of the first versions have not."""
+
 Channels = tuple[float, float, float]
 Percent = Annotated[float, Between(0, 100)]
 Share = Annotated[float, Between(0, 1)]
@@ -78,14 +81,14 @@ class Calibration:
 class ModelCard:
     """What an exported model carries.
 
-    ``side``, ``filter`` and ``non_square`` say how a file becomes the pixels that it takes, as
-    ``erkt.params.prepare.Prepare`` has them; ``network_side`` is the side at which the network sees them
-    (None: the same). ``mean`` and ``std`` are those of the input in [0, 1]; in ONNX files they are inside.
-    ``options`` are those of ``timm.create_model``. ``classes`` are in the order of the logits. ``weights``
-    are the initial ones, ``teachers`` those of the networks that taught it, by name, ``shares`` their weights
-    in the ensemble. ``results`` are accuracies and so on of the test part. ``commit`` is the repository's
-    when it was exported by hand, with ``-dirty`` where files differed from it; ``inputs`` is the sha256 of
-    all that the pipeline's stage was given, by which its run is found. What nobody knows is None.
+    ``side``, ``filter``, ``non_square``, ``bands`` and ``stretch`` say how a file becomes the pixels that it
+    takes, as ``erkt.params.prepare.Prepare`` has them; ``network_side`` is the side at which the network sees
+    them (None: the same). ``mean`` and ``std`` are those of the input in [0, 1]; in ONNX files they are
+    inside. ``options`` are those of ``timm.create_model``. ``classes`` are in the order of the logits.
+    ``weights`` are the initial ones, ``teachers`` those of the networks that taught it, by name, ``shares``
+    their weights in the ensemble. ``results`` are accuracies and so on of the test part. ``commit`` is the
+    repository's when it was exported by hand, with ``-dirty`` where files differed from it; ``inputs`` is the
+    sha256 of all that the pipeline's stage was given, by which its run is found. What nobody knows is None.
     ``precision`` says in which numbers it computes.
     """
 
@@ -109,11 +112,13 @@ class ModelCard:
     results: dict[str, float]
     commit: str | None
     inputs: str | None
+    bands: tuple[int, ...] | None = None
+    stretch: tuple[float, float] | None = None
 
     @property
     def preparation(self) -> Prepare:
         """How a file becomes pixels."""
-        return Prepare(self.side, self.filter, self.non_square, "refuse")
+        return Prepare(self.side, self.filter, self.non_square, "refuse", self.bands, self.stretch)
 
     @property
     def temperature(self) -> float:
@@ -127,7 +132,11 @@ class ModelCard:
 
     def to_json(self) -> str:
         """Return the card as JSON, in which every number has all its digits."""
-        return json.dumps(as_dict(self), ensure_ascii=False, allow_nan=False)
+        values = as_dict(self)
+        for name in _LATER:  # where they say nothing the card is that of earlier versions
+            if values[name] is None:
+                del values[name]
+        return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
 
 def from_json(text: str, where: str) -> ModelCard:
@@ -142,4 +151,4 @@ def from_json(text: str, where: str) -> ModelCard:
         raise ErktError(
             f"{where}: its card has format {values['format']}, this erkt reads {FORMAT}; update erkt"
         )
-    return build(ModelCard, values, f"{where}: card")
+    return build(ModelCard, dict.fromkeys(_LATER) | values, f"{where}: card")

@@ -18,8 +18,7 @@ from erkt.files.artifacts import WEIGHTS
 from erkt.files.json_file import read_json, read_records
 from erkt.networks.inference import predict
 from erkt.networks.models import NOT_STATED, Card, Classifier, load_folder
-from erkt.params.prepare import Prepare
-from erkt.params.schema import build
+from erkt.params.prepare import Prepare, from_record
 
 VALIDATION = "validation"
 _RESULTS = ("oa", "aa", "kappa", "ece", "nll")
@@ -65,9 +64,7 @@ def describe(run: Run, *, aim: float, batch_size: int, device: torch.device) -> 
     """
     train, val = open_parts(run.prepared, run.train, run.val)
     model = load_folder(run.network, train.classes)
-    settings = build(
-        Prepare, read_json(run.prepared / "manifest.json")["settings"], f"{run.prepared}: settings"
-    )
+    settings = from_record(read_json(run.prepared / "manifest.json")["settings"], f"{run.prepared}: settings")
     calibration = None
     if len(val):
         logits = predict(model, val, batch_size, device)
@@ -122,6 +119,8 @@ def card_of(model: Classifier, settings: Prepare, *, calibration: Calibration | 
         side=card.side,
         filter=settings.filter,
         non_square=settings.non_square,
+        bands=settings.bands,
+        stretch=settings.stretch,
         network_side=card.network_side,
         mean=card.mean,
         std=card.std,

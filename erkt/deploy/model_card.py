@@ -67,6 +67,10 @@ def _sections(card: ModelCard) -> Iterator[str]:
     yield f"\nClasses: {', '.join(card.classes)}.\n\n## Use\n{_USE}"
     if card.non_square == "center_crop":
         yield _CROPPED
+    if card.bands or card.stretch:
+        bands = ", ".join(map(str, card.bands or ())) or "all"
+        low, high = card.stretch or (0, 255)
+        yield f"Files are read by rasterio: bands {bands}, values {low:g} to {high:g} as black to white.\n"
     if card.calibration:
         yield from _probabilities(card.calibration)
     if card.results:

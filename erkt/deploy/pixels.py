@@ -1,6 +1,7 @@
 """From any image to the pixels that a model takes, by the one function that prepared its training images."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,7 +54,8 @@ def from_object(image: Any, settings: Prepare) -> Pixels:
     """Return the pixels of an image in memory.
 
     It is a PIL image; an array (H, W, 3), uint8; or a tensor of torch (3, H, W), uint8, or float in [0, 1].
-    Whatever it is, it takes the way of a file, as an uncompressed one. Raises ErktError for anything else.
+    Whatever it is, it takes the way of a file, as an uncompressed one; bands and stretch do not apply, since
+    it has its colours already. Raises ErktError for anything else.
     """
     if isinstance(image, Image.Image):
         upright = ImageOps.exif_transpose(image)
@@ -69,6 +71,7 @@ def from_object(image: Any, settings: Prepare) -> Pixels:
 
 def _through_file(image: Image.Image, settings: Prepare) -> Pixels:
     file = io.BytesIO()
+    settings = replace(settings, bands=None, stretch=None)
     try:
         image.save(file, "TIFF")
     except (OSError, KeyError, ValueError, SystemError) as error:

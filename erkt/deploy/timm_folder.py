@@ -32,6 +32,8 @@ def refusal(card: ModelCard) -> str | None:
     """Return why timm's transform cannot read files as the pipeline does; None if it can."""
     if card.network_side not in (None, card.side):
         return f"timm resizes once, these images are resized to {card.side} and to {card.network_side} pixels"
+    if card.bands is not None or card.stretch is not None:
+        return "timm reads pictures, these images are read by prepare.bands and prepare.stretch"
     return None
 
 

@@ -17,8 +17,7 @@ from erkt.files.json_file import read_json
 from erkt.networks.creation import first_line
 from erkt.networks.feature_maps import maps, pooled
 from erkt.networks.models import Card, Classifier, load_folder
-from erkt.params.prepare import Prepare
-from erkt.params.schema import build
+from erkt.params.prepare import from_record
 
 PREPARED = Path("../../prepared/manifest.json")
 """Where the settings of its images lie, from a student's folder."""
@@ -53,7 +52,7 @@ def student_in(folder: Path) -> TorchModel:
             f"{folder}: how its images are prepared is not in it, and {settings} is not there; export it in "
             "its run, with: erkt export"
         )
-    prepare = build(Prepare, read_json(settings).get("settings"), f"{settings}: settings")
+    prepare = from_record(read_json(settings).get("settings"), f"{settings}: settings")
     return TorchModel(model, card_of(model, prepare))
 
 

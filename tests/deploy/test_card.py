@@ -5,8 +5,9 @@ import pytest
 import torch
 from deploy_run import Made
 
-from erkt.deploy import card
+from erkt.deploy import card, timm_folder
 from erkt.deploy.describe import describe
+from erkt.deploy.model_card import model_card
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
 from erkt.params.prepare import Prepare
@@ -70,3 +71,14 @@ def test_a_card_that_cannot_be_read_is_one_line(made: Made, change: dict[str, ob
 def test_what_is_no_card_is_refused(text: str) -> None:
     with pytest.raises(ErktError, match=r"its card is not JSON|no card of an exported model"):
         card.from_json(text, "model.onnx")
+
+
+def test_bands_and_stretch_are_in_the_card_and_absent_from_that_of_pictures(made: Made) -> None:
+    found = made.described().card
+    assert not {"bands", "stretch"} & json.loads(found.to_json()).keys()
+    declared = replace(found, bands=(3, 2, 1), stretch=(0.0, 4095.0))
+    again = card.from_json(declared.to_json(), "here")
+    assert again == declared
+    assert (again.preparation.bands, again.preparation.stretch) == ((3, 2, 1), (0.0, 4095.0))
+    assert "bands 3, 2, 1, values 0 to 4095 as black to white" in model_card(declared)
+    assert "prepare.bands" in str(timm_folder.refusal(declared))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from erkt.data.rasters import scaled
 from erkt.errors import ErktError
 
 BANDS = "--bands 4,3,2 for red, green and blue, or --bands 1 for grey"
@@ -33,8 +34,7 @@ class Limits:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Return uint8 of values (bands, H, W), rounded to nearest; what is no finite number becomes 0."""
         low, high = (np.array(ends, np.float64)[:, None, None] for ends in (self.low, self.high))
-        scaled = (values.astype(np.float64) - low) * 255 / (high - low)
-        return np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, 255)).astype(np.uint8)
+        return scaled(values, low, high)
 
 
 def bands_of(text: str) -> tuple[int, ...]:
