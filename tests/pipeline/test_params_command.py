@@ -35,5 +35,5 @@ def test_each_file_that_is_wrong_is_named_in_a_line_and_the_others_are_checked(t
         f"error: {files[1]}.teachers.one.recipe: unknown key 'bach_size'; did you mean 'batch_size'?"
     )
     hint = "timm has no architecture 'test_resnot'; did you mean 'test_resnet'?"
-    assert student == f"error: {files[2]}: student.arch: {hint}"
-    assert teacher.startswith(f"error: {files[3]}: teachers.two.network.arch: timm has no architecture")
+    assert student == f"error: {files[2]}: student: {hint}"
+    assert teacher.startswith(f"error: {files[3]}: teachers.two.network: timm has no architecture")

@@ -15,6 +15,7 @@ from erkt.pipeline.doctor import (
     hardware,
     needed_files,
     packages,
+    time_and_memory,
     tracking_store,
     unfinished_work,
 )
@@ -76,6 +77,7 @@ def check_up(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
             # What the device refuses is told already; a network of another side cannot be measured.
             with suppress(ErktError, RuntimeError, AssertionError, ValueError):
                 yield from hardware.student_step(protocol)
+                yield from time_and_memory.estimate(protocol)
         try:
             yield from needed_files.prerequisites(all_cells(params))
         except ErktError as error:

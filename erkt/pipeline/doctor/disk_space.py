@@ -9,16 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from erkt.data.benchmarks import BENCHMARKS
-from erkt.errors import ErktError
-from erkt.files.artifacts import MANIFEST, WEIGHTS
-from erkt.files.json_file import read_json
+from erkt.files.artifacts import WEIGHTS
 from erkt.params.network import Network
 from erkt.params.protocol import Protocol
 from erkt.pipeline import paths
 from erkt.pipeline.doctor.cache_and_lock import existing, look_at_cache
 from erkt.pipeline.doctor.findings import Finding, note, ok, problem, size
-from erkt.scenes.catalogue import CATALOGUE
+from erkt.pipeline.images_known import images_known
 
 _FLOAT16 = 2
 
@@ -34,21 +31,13 @@ class Need:
 
 def needed(protocol: Protocol) -> Need | None:
     """Return what the protocol needs for all seeds; None if it is not known yet how many images there are."""
-    prepared, scenes = _prepared(protocol), protocol.dataset.scenes
-    more = 0  # images of no class
+    counted, scenes = images_known(protocol), protocol.dataset.scenes
+    if counted is None:
+        return None
+    images, more, classes = counted.labelled, counted.unlabelled, counted.classes
     stays: list[tuple[str, Path, int]] = []
-    if prepared is not None:
-        images, more, classes = prepared
-    elif protocol.dataset.unlabelled is not None:
-        return None
-    elif scenes is not None:
-        images, classes = scenes.per_class * len(CATALOGUE), len(CATALOGUE)
+    if not counted.prepared and scenes is not None:
         stays.append(("archive", paths.ARCHIVE, images * 3 * scenes.side**2))
-    elif protocol.dataset.name in BENCHMARKS:
-        counts = BENCHMARKS[protocol.dataset.name].counts
-        images, classes = sum(counts.values()), len(counts)
-    else:
-        return None
     split = protocol.split
     trained = 100 if split.train_percent is None else split.train_percent  # of a published split: at most
     shown = trained * (1 - split.val_percent / 100) + split.unlabelled_percent
@@ -65,7 +54,7 @@ def needed(protocol: Protocol) -> Need | None:
     kinds = Counter({"images": array})
     for kind, _, count in stays:
         kinds[kind] += count
-    to_make = sum(count for _, path, count in stays if not path.exists()) + (0 if prepared else array)
+    to_make = sum(count for _, path, count in stays if not path.exists()) + (0 if counted.prepared else array)
     averaged = student[0] if protocol.distill.averaging else 0
     largest = max(student[1] + averaged, *(checkpoint for _, checkpoint in teachers.values()))
     if protocol.cache.blocks:
@@ -127,18 +116,3 @@ def _system(folder: Path, roles: str, wanted: int) -> Finding:
         f"free {size(wanted - free)} in the file system of {folder} (dvc gc --workspace drops what older "
         "params made), or move a part: dvc cache dir --local DIR, ERKT_INFLIGHT=DIR",
     )
-
-
-def _prepared(protocol: Protocol) -> tuple[int, int, int] | None:
-    """Return how many images the prepared array has with and without a class, and how many classes.
-
-    None without an array of the protocol's side.
-    """
-    try:
-        facts = read_json(paths.PREPARED / MANIFEST)
-        images, *_, side = facts["shape"]
-        labelled = sum(facts["counts"].values())
-        known = int(labelled), int(images) - labelled, len(facts["classes"])
-        return known if side == protocol.prepare.side else None
-    except (ErktError, KeyError, TypeError, ValueError):
-        return None  # what is missing or damaged will be made

@@ -10,9 +10,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from erkt.errors import ErktError
 from erkt.params.protocol import Protocol
 from erkt.pipeline.doctor.findings import Finding, ok, problem
+from erkt.pipeline.networks_at_start import unfit
 from erkt.tracking.mlflow_store import told
 
 _INSTALL = "python -m pip install --constraint constraints.txt --editable '.[train]'"
@@ -57,7 +57,7 @@ def networks(protocol: Protocol) -> Iterator[Finding]:
             )
             return
     try:
-        timm = importlib.import_module("timm")
+        importlib.import_module("timm")
     except Exception as error:  # noqa: BLE001  # compiled for another torch, torchvision raises anything
         yield problem(
             f"versions: torch, torchvision and timm do not load ({told(error)})",
@@ -65,25 +65,9 @@ def networks(protocol: Protocol) -> Iterator[Finding]:
             "all from the same index",
         )
         return
-    archs = [*(teacher.network.arch for teacher in protocol.teachers.values()), protocol.student.arch]
-    unknown = [arch for arch in dict.fromkeys(archs) if not timm.is_model(arch)]
-    for arch in unknown:
-        yield problem(f"networks: timm has no architecture '{arch}'", "see timm.list_models(), correct arch")
-    if not unknown:
-        yield from _unfit(protocol)
-
-
-def _unfit(protocol: Protocol) -> Iterator[Finding]:
-    """Yield a problem for each network that does not take the images, or an option."""
-    from erkt.networks.creation import check
-
-    networks = {f"teachers.{name}.network": teacher.network for name, teacher in protocol.teachers.items()}
-    for place, network in {**networks, "student": protocol.student}.items():
-        try:
-            check(network, protocol.prepare.side)
-        except ErktError as error:
-            what, _, fix = str(error).partition("; ")
-            yield problem(f"networks: {place}: {what}", fix)
+    for place, reason in unfit(protocol):
+        what, _, fix = reason.partition("; ")
+        yield problem(f"networks: {place}: {what}", fix)
 
 
 def _installed(name: str) -> str | None:
