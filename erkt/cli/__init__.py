@@ -7,6 +7,7 @@ anywhere; those of ``erkt.pipeline.commands`` work on a repository, and say so w
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -66,6 +67,9 @@ def main() -> None:
     commands = [*ANYWHERE, *IN_A_REPOSITORY]
     parser.add_argument("command", choices=commands, metavar="COMMAND", help="COMMAND --help says more")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the console has no characters for
     chosen = parser.parse_args()
     sleep_soon()
     try:
@@ -83,6 +87,8 @@ def main() -> None:
     except ErktError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
+    except ModuleNotFoundError as error:  # as where a dvc of another environment starts a stage
+        sys.exit(_not_installed(error))
     except KeyboardInterrupt:
         print(f"error: {chosen.command}: interrupted", file=sys.stderr)
         status = 130
@@ -106,9 +112,14 @@ def _load(command: str) -> ModuleType:
     try:
         return importlib.import_module(f"{package}.{command.replace('-', '_')}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("erkt", "stages"):
-            raise
-        sys.exit(
-            f"error: {error.name} is not installed for {sys.executable}; make setup installs it, and source "
-            ".venv/bin/activate takes that Python; without a repository: pip install 'erkt[train]'"
-        )
+        sys.exit(_not_installed(error))
+
+
+def _not_installed(error: ModuleNotFoundError) -> str:
+    """Return the line for a package that this Python has not; a module of this project raises."""
+    if (error.name or "").partition(".")[0] in ("erkt", "stages"):
+        raise error
+    return (
+        f"error: {error.name} is not installed for {sys.executable}; make setup installs it, and source "
+        ".venv/bin/activate takes that Python; without a repository: pip install 'erkt[train]'"
+    )

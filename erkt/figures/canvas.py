@@ -47,10 +47,15 @@ def listing(axes: Axes, title: str, lines: Sequence[str]) -> None:
     axes.text(0, 1, "\n".join(lines) or "none", va="top", fontsize=7, family="monospace")
 
 
+def literal(name: str) -> str:
+    """Return a name as matplotlib has to be given it to draw it: two dollar signs would begin mathematics."""
+    return name.replace("$", r"\$")
+
+
 def plain(name: str) -> str:
-    """Return a class's name as words, shortened to fit under a small picture."""
+    """Return a class's name as words, shortened to fit under a small picture, for matplotlib to draw."""
     words = name.replace("_", " ")
-    return words if len(words) <= 22 else f"{words[:20]}…"
+    return literal(words if len(words) <= 22 else f"{words[:20]}…")
 
 
 def rows_of(count: int, columns: int) -> int:

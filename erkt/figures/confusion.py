@@ -8,12 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from erkt.figures.canvas import listing, page, plain
+from erkt.figures.canvas import listing, literal, page, plain
 
 EASY = 98.0
 """Recall in percent above which the paper leaves a class out of Figure 9."""
 
 _LISTED = 20
+NAMED = 100
+"""Classes on a side up to which each has its name and its numbers; of more, so many names are shown."""
 
 Counts = NDArray[np.int64]
 
@@ -35,7 +37,8 @@ def hard_classes_figure(path: Path, confusion: Counts, classes: Sequence[str]) -
     rows = np.flatnonzero((percent.sum(axis=1) > 0) & (percent.diagonal() <= EASY))
     columns = np.union1d(rows, np.flatnonzero(percent[rows].any(axis=0)))
     pairs = confused_pairs(confusion, classes)[:_LISTED]
-    width, height = _inches(len(columns)), max(3.0, 0.32 * len(rows) + 2, 0.2 * len(pairs) + 1)
+    tall = 0.32 * min(len(rows), NAMED) + 2
+    width, height = _inches(len(columns)), max(3.0, tall, 0.2 * len(pairs) + 1)
     with page(path, width + 3.6, height) as figure:
         matrix, listed = figure.subplots(1, 2, width_ratios=[width, 3.6])
         if len(rows):
@@ -64,7 +67,7 @@ def confused_pairs(confusion: Counts, classes: Sequence[str]) -> list[dict[str, 
 
 
 def _inches(classes: int) -> float:
-    return max(4.0, 0.32 * classes + 2)
+    return max(4.0, 0.32 * min(classes, NAMED) + 2)
 
 
 def _percent(confusion: Counts) -> NDArray[np.float64]:
@@ -74,10 +77,13 @@ def _percent(confusion: Counts) -> NDArray[np.float64]:
 def _draw(axes: Axes, confusion: Counts, classes: Sequence[str], rows: Counts, columns: Counts) -> None:
     percent = _percent(confusion)[np.ix_(rows, columns)]
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
-    axes.set_xticks(range(len(columns)), [classes[column] for column in columns], rotation=90)
-    axes.set_yticks(range(len(rows)), [classes[row] for row in rows])
+    shown = [range(0, len(one), -(-len(one) // NAMED)) for one in (columns, rows)]
+    axes.set_xticks(shown[0], [literal(classes[columns[place]]) for place in shown[0]], rotation=90)
+    axes.set_yticks(shown[1], [literal(classes[rows[place]]) for place in shown[1]])
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
+    if max(len(rows), len(columns)) > NAMED:
+        return
     for row, column in np.argwhere(percent):
         share = percent[row, column]
         color = "white" if share > 50 else "black"

@@ -1,6 +1,7 @@
 """Images of every class, and of the pairs that are confused most, to see what a network has to tell apart."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,17 @@ from erkt.figures.canvas import grid, page, plain, rows_of
 
 Pictures = Sequence[NDArray[np.uint8]]
 
+MOST = 120
 _BESIDE = 3
 _GAP = 2  # pixels between images, at their own size
 
 
 def samples_figure(path: Path, classes: Mapping[str, Pictures]) -> None:
-    """Draw the images (3, H, W) of each class in a strip under its name, three strips a row."""
+    """Draw the images (3, H, W) of each class in a strip under its name, three strips a row.
+
+    Of more than ``MOST`` classes these are the first ones.
+    """
+    classes = dict(islice(classes.items(), MOST))
     width = max(len(pictures) for pictures in classes.values())
     lines = rows_of(len(classes), _BESIDE)
     with page(path, _BESIDE * (0.75 * width + 0.15), 0.95 * lines) as figure:

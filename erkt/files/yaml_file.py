@@ -13,7 +13,23 @@ from erkt.errors import ErktError
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, libyaml's where it is there, with one more way to write a float."""
+    """The safe loader, libyaml's where it is there, with one more way to write a float.
+
+    A key that is there twice is refused: YAML forbids it, DVC refuses it, and PyYAML takes the last.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the block's keys and values."""
+        first: dict[tuple[str, str], yaml.Mark] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                former = first.setdefault((key.tag, key.value), key.start_mark)
+                if former is not key.start_mark:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key '{key.value}' is there twice, first at line {former.line + 1}",
+                        key.start_mark,
+                    )  # fmt: skip
+        return dict(super().construct_mapping(node, deep=deep))
 
 
 _Loader.add_implicit_resolver(

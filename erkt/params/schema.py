@@ -188,6 +188,10 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     message = f"{where}: expected {_KINDS[hint]}, found {_shown(value)}"
     if hint in (int, float) and isinstance(value, str):
-        with suppress(ValueError):
-            message += f"; write {float(value)!r} without quotes"
+        with suppress(ValueError, OverflowError):
+            number: float = (
+                int(value) if hint is int or value.strip().lstrip("+-").isdigit() else float(value)
+            )
+            if math.isfinite(number):
+                message += f"; write {number!r} without quotes"
     raise ErktError(message)

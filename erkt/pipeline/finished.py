@@ -77,4 +77,4 @@ def _revision(name: str, metrics: str) -> tuple[list[str], Callable[[str], str]]
 
     listed = map(PurePosixPath, ask("ls-tree", "--name-only", name, f"{metrics}/evaluate/").splitlines())
     seeds = sorted(path.stem for path in listed if path.suffix == ".json")
-    return seeds, lambda path: ask("show", f"{name}:{metrics}/{path}")
+    return seeds, lambda path: ask("show", f"{name}:./{metrics}/{path}")

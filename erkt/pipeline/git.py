@@ -54,6 +54,28 @@ def commit_of(root: Path, outputs: Sequence[str] = ()) -> str | None:
     return state["commit"] + ("-dirty" if state["dirty"] == "true" else "") if state else None
 
 
+def unusable(root: Path) -> str | None:
+    """Return why git does not tell the commit of the repository that ``root`` is in; None if it does.
+
+    None as well where there is no repository, or none with a commit: then there is none to tell.
+    """
+    if not any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents)):
+        return None
+    try:
+        git(root, "rev-parse", "--git-dir")
+    except ErktError as error:
+        return str(error)
+    return None
+
+
+def check_whole(root: Path) -> None:
+    """Raise ErktError in a shallow clone, in which DVC does not keep the experiments that it runs."""
+    if git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise ErktError(
+            "this is a shallow clone, in which DVC keeps no experiment; run git fetch --unshallow first"
+        )
+
+
 @dataclass(frozen=True)
 class Revision:
     """A commit: its hash, its first line, when it was authored (ms since 1970), DVC's experiment or ""."""

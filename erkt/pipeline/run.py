@@ -13,7 +13,7 @@ from erkt.inflight import states, stopping
 from erkt.params.tracking import Tracking
 from erkt.pipeline import lock, paths, resume
 from erkt.pipeline.cells import Cell
-from erkt.pipeline.git import git_state
+from erkt.pipeline.git import git_state, unusable
 from erkt.pipeline.job import Job, Stage
 from erkt.tracking import mirror
 
@@ -57,6 +57,8 @@ def run(stage: Stage, cell: Cell) -> int:
 def _tracked(stage: Stage, job: Job) -> str:
     """Run the stage with its mirror in MLflow, then write the sidecar."""
     started = time.perf_counter()
+    if said := unusable(Path.cwd()):
+        job.warn(f"no commit on record: {said}; erkt doctor says what to do")
     with mirror.track(
         job.settings("tracking", Tracking),
         inputs=job.inputs,

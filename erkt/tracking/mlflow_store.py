@@ -106,7 +106,17 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
         uri = f"sqlite:///{database}"
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
+    if found and found.lifecycle_stage == "deleted":
+        raise ErktError(deleted(experiment, found.experiment_id))
     return client, found.experiment_id if found else client.create_experiment(experiment, artifacts)
+
+
+def deleted(experiment: str, number: str) -> str:
+    """Return what to say of an experiment that was deleted in MLflow's page: it takes no runs any more."""
+    return (
+        f"the experiment {experiment} was deleted; run mlflow experiments restore --experiment-id {number} "
+        "(with MLFLOW_TRACKING_URI set as here), or set tracking.experiment to another name"
+    )
 
 
 def _ensure_tables(database: Path, artifacts: str) -> None:

@@ -8,15 +8,17 @@ import torch
 from made import batches
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from erkt.data.images import Subset
 from erkt.evaluation.literature import read_literature, size_in_millions
 from erkt.evaluation.predictions import Predictions
 from erkt.figures import run_figures
-from erkt.figures.canvas import plain
-from erkt.figures.confusion import confused_pairs
+from erkt.figures.canvas import literal, plain
+from erkt.figures.confusion import NAMED, confused_pairs, confusion_figure, hard_classes_figure
 from erkt.figures.embedding import overlapping_pairs
 from erkt.figures.robustness import robustness_figure
+from erkt.figures.samples import samples_figure
 from erkt.figures.tradeoff import tradeoff_figure
 from erkt.figures.views import named_draws
 from erkt.networks import models
@@ -143,3 +145,38 @@ def test_the_literature_is_the_papers() -> None:
     row = rows["ViT-AEv2"]
     assert (row["oa"], row["std"], size_in_millions(row)) == ("96.91", "0.06", 18.8)
     assert size_in_millions(rows["HHTL-Net"]) is None
+
+
+HARD_NAMES = ("$100_to_$200", r"a\$b$c", "$", "$x^2$ {", "森林", "<script>", "100 %")
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+def test_names_are_drawn_as_they_are_and_never_as_mathematics(tmp_path: Path, words: list[set[str]]) -> None:
+    counts = np.full((len(HARD_NAMES), len(HARD_NAMES)), 3)
+    confusion_figure(tmp_path / "all.png", counts, HARD_NAMES)
+    hard_classes_figure(tmp_path / "hard.png", counts, HARD_NAMES)
+    image = np.zeros((3, 8, 8), np.uint8)
+    samples_figure(tmp_path / "samples.png", {name: [image] for name in HARD_NAMES})
+    for name in HARD_NAMES:
+        assert {literal(name) in words[0], literal(name) in words[1], plain(name) in words[2]} == {True}
+    shown = Text(text=literal("$100_to_$200"))
+    assert shown._preprocess_math(shown.get_text()) == ("$100_to_$200", False)
+
+
+@pytest.mark.parametrize(
+    "classes", [101, pytest.param(300, marks=pytest.mark.slow), pytest.param(701, marks=pytest.mark.slow)]
+)
+def test_figures_of_many_classes_stay_small_enough_to_be_looked_at(
+    tmp_path: Path, words: list[set[str]], classes: int
+) -> None:
+    names = [f"class {place}" for place in range(classes)]
+    counts = np.random.default_rng(0).integers(0, 3, (classes, classes))
+    confusion_figure(tmp_path / "all.png", counts, names)
+    hard_classes_figure(tmp_path / "hard.png", counts, names)
+    for name in ("all.png", "hard.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert max(picture.size) <= 4600
+    named = {word for word in words[0] if word.startswith("class ")}
+    assert {"class 0", f"class {-(-classes // NAMED)}"} <= named
+    assert len(named) <= NAMED
+    assert not any(word.isdigit() for word in words[0])

@@ -22,7 +22,7 @@ from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
 from erkt.pipeline.experiments.runs import CODE, find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
-from erkt.pipeline.git import check_committed
+from erkt.pipeline.git import check_committed, check_whole
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -57,6 +57,7 @@ def run(options: Namespace) -> int:
             params = experiment.params(preset, row, quick=quick)
             params["seeds"] = options.seed or params["seeds"]
             wanted[experiment.run_name(preset, row, params)] = params
+    check_whole(Path.cwd())
     # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
     check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
     paths.RUNNING.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def join(base: Cells, ours: Cells, theirs: Cells) -> Joined:
 
 def _side(root: Path, number: str) -> Cells:
     where = f"{paths.LOCK} of {'the common commit' if number == '1' else f'side {number} of the merge'}"
-    content = parse_yaml(git(root, "show", f":{number}:{paths.LOCK}"), where)
+    content = parse_yaml(git(root, "show", f":{number}:./{paths.LOCK}"), where)
     try:
         return dict(content["stages"])
     except (KeyError, TypeError, ValueError):

@@ -12,6 +12,7 @@ from erkt.pipeline.doctor import (
     cache_and_lock,
     default_remote,
     disk_space,
+    git_and_dvc,
     hardware,
     needed_files,
     packages,
@@ -53,6 +54,7 @@ def check_up(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
             for question in asked:
                 yield from question
             return
+        yield from git_and_dvc.check(root)
         said = [f"params: {paths.PARAMS} is valid: {protocol.dataset.name}"]
         if share := protocol.split.unlabelled_percent:
             said.append(f"{share:g} % of the images without their labels")

@@ -9,7 +9,7 @@ from pathlib import Path
 from erkt.errors import ErktError
 from erkt.pipeline.doctor.cache_and_lock import existing
 from erkt.pipeline.doctor.findings import Finding, ok
-from erkt.tracking.mlflow_store import masked
+from erkt.tracking.mlflow_store import deleted, masked
 
 _BUSY_SECONDS = 3.0
 
@@ -27,15 +27,17 @@ def check(uri: str, experiment: str) -> Iterator[Finding | None]:
         client = MlflowClient(uri)
         yield None
         found = client.get_experiment_by_name(experiment)
+        if found and found.lifecycle_stage == "deleted":
+            raise ErktError(deleted(experiment, found.experiment_id))
         yield ok(f"MLflow: {masked(uri)} answers" + ("" if found else f"; {experiment} will be made"))
     elif uri.startswith("sqlite:///"):
         yield None
-        yield ok(f"MLflow: {uri} {_database(Path(uri.removeprefix('sqlite:///')))}")
+        yield ok(f"MLflow: {uri} {_database(Path(uri.removeprefix('sqlite:///')), experiment)}")
     else:
         raise ErktError("stages take sqlite:///<file> or the http address of a server")
 
 
-def _database(path: Path) -> str:
+def _database(path: Path, experiment: str) -> str:
     """Say what is there; to ask for the right to write and give it back shows a lock or a read-only file."""
     if not path.exists():
         if not os.access(existing(path.parent), os.W_OK):
@@ -46,4 +48,9 @@ def _database(path: Path) -> str:
         connection.execute("PRAGMA schema_version")
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
+        # A database that was never used has no tables yet.
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            asked = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
+            if found := connection.execute(asked, (experiment,)).fetchone():
+                raise ErktError(deleted(experiment, str(found[0])))
     return "can be written"

@@ -85,7 +85,7 @@ class Run:
 
     def _text(self, path: Path) -> str:
         try:
-            return git(Path.cwd(), "show", f"{self.commit}:{path.as_posix()}")
+            return git(Path.cwd(), "show", f"{self.commit}:./{path.as_posix()}")
         except ErktError:
             raise ErktError(f"experiment {self.name}: it has no {path}") from None
 
