@@ -16,6 +16,7 @@ from typing import Any
 from erkt.data.contents import EXPECTED, HIDDEN, Contents, files_in, reader
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
+from erkt.data.parts import NAMES
 from erkt.data.prepare import decode, in_threads
 from erkt.data.sources.published import Published
 from erkt.data.sources.table import images_listed
@@ -287,10 +288,10 @@ def _as_lists(
     divided: Mapping[str, str], keys: Sequence[str], labels: Mapping[str, int]
 ) -> dict[str, list[tuple[str, int]]]:
     """Return key and label of the readable images by published part; one without images is left out."""
-    lists: dict[str, list[tuple[str, int]]] = {}
+    lists: dict[str, list[tuple[str, int]]] = {part: [] for part in NAMES}
     for key in keys:
-        lists.setdefault(divided[key], []).append((key, labels[_class_of(key)]))
-    return lists
+        lists[divided[key]].append((key, labels[_class_of(key)]))
+    return {part: listed for part, listed in lists.items() if listed}
 
 
 def _undivided(
