@@ -5,8 +5,8 @@ import os
 import torch
 
 from benchmarks import paper
+from erkt.machine.progress import Progress
 from erkt.networks.models import Classifier
-from erkt.progress import Progress
 from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach

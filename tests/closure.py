@@ -20,7 +20,6 @@ NEUTRAL = (
     "erkt/params/schema.py",
     "erkt/params/tracking.py",
     "erkt/pipeline/",
-    "erkt/progress.py",
     "erkt/tracking/",
     "erkt/machine/",
     "stages/__init__.py",

@@ -10,7 +10,6 @@ from closure import ROOT
 FLOORS = [
     "errors",
     "seeds",
-    "progress",
     "files",
     "params",
     "machine",

@@ -25,11 +25,11 @@ from erkt.data.report import text
 from erkt.data.sources import published_in
 from erkt.data.sources.published import Published
 from erkt.files.json_file import write_json
+from erkt.machine.progress import Progress
 from erkt.params.dataset import Dataset
 from erkt.params.prepare import Prepare
 from erkt.params.schema import build
 from erkt.params.split import Split
-from erkt.progress import Progress
 
 _HERE = Path("params.yaml")
 _DEFAULTS = Prepare(side=256, filter="bicubic", non_square="squash", undecodable="refuse")

@@ -22,7 +22,7 @@ from erkt.deploy.opening import file_of
 from erkt.deploy.predictor import Predictor, load
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
-from erkt.progress import Progress
+from erkt.machine.progress import Progress
 
 if TYPE_CHECKING:  # rasterio is an extra
     from erkt.deploy.geo.mapping import Mapped

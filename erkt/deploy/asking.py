@@ -17,7 +17,7 @@ from erkt.deploy.rows import Rows
 from erkt.deploy.shards import Shards
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
-from erkt.progress import Progress
+from erkt.machine.progress import Progress
 
 SOME_UNREADABLE = 3
 """The exit status where all is done, and some images could not be read; 1 and 2 are errors of the whole."""

@@ -1,1 +1,1 @@
-"""The machine at hand: which device is used, and what becomes of freed memory. Changes rounding at most."""
+"""The machine at hand: its device, freed memory, and the terminal's line. Changes rounding at most."""

@@ -15,6 +15,7 @@ from erkt.files.csv_file import write_csv
 from erkt.files.digests import Sha256
 from erkt.files.json_file import write_json
 from erkt.inflight import states
+from erkt.machine.progress import Progress
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline import paths
@@ -22,7 +23,6 @@ from erkt.pipeline.cells import Cell, look_up
 from erkt.pipeline.inputs import inputs_digest
 from erkt.pipeline.params_file import read_params
 from erkt.pipeline.results import epoch_numbers, record_numbers
-from erkt.progress import Progress
 from erkt.tracking import mirror
 
 if TYPE_CHECKING:

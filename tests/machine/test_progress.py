@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from erkt.progress import Progress
+from erkt.machine.progress import Progress
 
 
 class Clock:
