@@ -5,7 +5,7 @@ BIN = $(abspath $(dir $(PY)))
 RUN = PATH="$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true HF_HUB_DISABLE_TELEMETRY=1 DVC_NO_ANALYTICS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-all demo test test-all chaos bench bench-quick lint format params
+.PHONY: help setup setup-all demo report test test-all chaos bench bench-quick lint format params
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ setup-all: $(if $(filter .venv/bin/python,$(PY)),.venv/.installed-all)
 demo: setup  ## run the whole pipeline on the embedded scenes and print the result
 	$(RUN) python -m dvc repro
 	@$(RUN) python -m erkt summary
+
+report: setup  ## write report.html, the page of the run to hand on
+	$(RUN) python -m dvc repro report
+	@$(RUN) python -m erkt report
 
 test: setup  ## run the tests
 	$(RUN) python -m pytest --numprocesses auto --dist loadfile -m "not slow"

@@ -26,6 +26,7 @@ FLOORS = [
     "figures",
     "tracking",
     "deploy",
+    "report",
     "pipeline",
     "cli",
     "__main__",

@@ -38,6 +38,7 @@ IN_A_REPOSITORY = {
     "params": "check parameter files in full, without running anything",
     "push": "send what a colleague needs to run nothing again",
     "register": "put a student into MLflow's registry; the better one is champion",
+    "report": "write the page of a run or a table: one HTML file to hand on",
     "speed": "measure size and inference time of student, teachers and ensemble",
     "stage": "run one cell of a stage, as dvc repro does",
     "summary": "print the result table of the last run",

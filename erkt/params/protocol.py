@@ -15,6 +15,7 @@ from erkt.params.distill import Distill
 from erkt.params.ensemble import Ensemble
 from erkt.params.export import Export
 from erkt.params.network import Network
+from erkt.params.page import Page
 from erkt.params.prepare import Prepare
 from erkt.params.report import Report
 from erkt.params.runtime import Runtime
@@ -46,6 +47,7 @@ class Protocol:
     stress: Stress
     report: Report
     export: Export
+    page: Page
     runtime: Runtime
     tracking: Tracking
 

@@ -14,9 +14,12 @@ RESULTS = Path("results")
 LITERATURE = RESULTS / "literature.csv"
 ARCHIVE = Path("data/archive")
 PREPARED = Path("data/prepared")
-TRADEOFF = Path("data/figures/tradeoff.png")
+EXPORTS = Path("data/exports")
+FIGURES = Path("data/figures")
+TRADEOFF = FIGURES / "tradeoff.png"
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
+REPORT = Path("data/report.html")
 
 
 def split_list(seed: int, part: str) -> Path:
@@ -66,12 +69,12 @@ def student(seed: int) -> Path:
 
 def export(seed: int) -> Path:
     """Return the folder of the student in the forms in which it leaves."""
-    return Path(f"data/exports/{seed}")
+    return EXPORTS / str(seed)
 
 
 def figures(seed: int) -> Path:
     """Return the folder of a seed's pictures."""
-    return Path(f"data/figures/{seed}")
+    return FIGURES / str(seed)
 
 
 def metrics(stage: str, label: str) -> Path:
@@ -82,6 +85,11 @@ def metrics(stage: str, label: str) -> Path:
 def environment(name: str) -> Path:
     """Return the sidecar of a cell: versions, device, seconds. No stage depends on it."""
     return METRICS / "environment" / f"{name.replace('@', '-')}.json"
+
+
+def heat(seed: int) -> Path:
+    """Return the picture of where student and ensemble look."""
+    return figures(seed) / "heat.png"
 
 
 def curves(seed: int, network: str) -> Path:

@@ -41,5 +41,15 @@ def keep_named_metrics(job: Job) -> None:
     job.keep_only(paths.METRICS / "evaluate_teacher", cells)
 
 
+def keep_named_seeds(job: Job) -> None:
+    """Remove what the page of a run reads, of seeds and teachers that params no longer name."""
+    keep_named_metrics(job)
+    seeds = [str(seed) for seed in job.value("seeds")]
+    for stage in ("predictions", "robustness"):
+        job.keep_only(paths.METRICS / stage, {f"{seed}.csv" for seed in seeds})
+    job.keep_only(paths.EXPORTS, set(seeds))
+    job.keep_only(paths.FIGURES, {*seeds, paths.TRADEOFF.name})
+
+
 def _members(job: Job) -> list[str]:
     return list(read_json(paths.ensemble(job.seed))["weights"])

@@ -81,7 +81,7 @@ def test_hyper_parameters_stay_out_of_commands() -> None:
 
 def test_light_stages_import_no_torch() -> None:
     """Importing torch takes two seconds, as long as what these stages do."""
-    for stage in ("download", "prepare", "split", "summarize"):
+    for stage in ("download", "prepare", "split", "summarize", "report"):
         script = (
             "import sys, importlib\n"
             f"importlib.import_module('stages.{stage}')\n"

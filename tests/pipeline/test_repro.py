@@ -10,7 +10,7 @@ from clone import Clone, finished_clone
 
 TEACHERS = ("one", "two")
 STUDENT = {"distill@0", "evaluate@0", "summarize"}
-LEAVES = {"measure@0", "draw@0", "stress@0", "export@0"}
+LEAVES = {"measure@0", "draw@0", "stress@0", "export@0", "report"}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from erkt.params.schema import Between, Length, Names, build, nearest
 from erkt.pipeline import paths
 from erkt.pipeline.params_file import check_params, read_params
 
-NEUTRAL = ("runtime", "tracking")
+NEUTRAL = ("page", "runtime", "tracking")
 """Sections of params that change no result."""
 
 _DIGITS = 10
