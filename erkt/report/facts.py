@@ -146,6 +146,6 @@ def read_table(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file, strict=True))
     except FileNotFoundError:
-        raise ErktError(f"{path}: no such file; run dvc repro") from None
+        raise ErktError(f"{path}: no such file") from None
     except (OSError, ValueError, csv.Error) as error:
         raise ErktError(f"{path}: not readable as a table ({error})") from None

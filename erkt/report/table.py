@@ -43,25 +43,29 @@ def table_page(path: Path) -> str:
     Its title and command are those of the Markdown beside it, if that is there. Raises ErktError if the file
     is missing, or holds no table of students or networks.
     """
-    rows = [_row(row, path, number) for number, row in enumerate(read_table(path), start=1)]
+    table = read_table(path)
+    rows = [_row(row, path, number) for number, row in enumerate(table, start=1)]
     if not rows:
         raise ErktError(f"{path}: holds no row")
     title, command = _named(path)
     minus = [row for row in rows if row.difference is not None]
     references = [row for row in rows if row.difference is None]
     reference = references[0] if minus and len(references) == 1 else None
+    against = reference.label if reference else "the reference at as many steps" if minus else None
     return render(
         "table.html",
         title=title,
         command=command,
         rows=rows,
         reference=reference,
-        verdict=_verdict(rows, reference),
+        against=against,
+        part="test" if {"ensemble", "network"} & table[0].keys() else "validation",  # as searches have it
+        verdict=_verdict(rows, against),
         scale=scale([end for row in rows for end in row.ends], (0.0, 100.0)),
         differences=_differences(minus),
         deviation=any(row.std is not None for row in rows),
         ensembles=any(row.ensemble is not None for row in rows),
-        level=_level(path),
+        level=_level(table),
     )
 
 
@@ -104,22 +108,22 @@ def _named(path: Path) -> tuple[str, str | None]:
     return title, next((line.strip() for line in lines if line.startswith("    ")), None)
 
 
-def _verdict(rows: Sequence[TableRow], reference: TableRow | None) -> list[str]:
+def _verdict(rows: Sequence[TableRow], against: str | None) -> list[str]:
+    """Return a sentence about the best row, and one for each kind of difference to ``against``."""
     best = max(rows, key=lambda row: row.oa)
     text = f"The highest is {best.label}, with {words.percent(best.oa, 2)}"
     text += (
         f" ± {best.std:.2f} over {words.count(best.runs, 'run')}." if best.std is not None else " in one run."
     )
     found = [text]
-    if reference:
+    if against:
         for verdict, said in (("higher", "better"), ("lower", "worse")):
             names = [row.label for row in rows if row.verdict == verdict]
             if names:
-                is_or_are = "is" if len(names) == 1 else "are"
-                found.append(f"For sure {said} than {reference.label} {is_or_are} {words.listed(names)}.")
+                found.append(f"Shown to be {said} than {against}: {words.listed(names)}.")
         open_ones = [row.label for row in rows if row.verdict == NOTHING]
         if open_ones:
-            found.append(f"No difference to {reference.label} is shown for {words.listed(open_ones)}.")
+            found.append(f"No difference to {against} is shown for {words.listed(open_ones)}.")
     return found
 
 
@@ -129,7 +133,7 @@ def _differences(rows: Sequence[TableRow]) -> Scale | None:
     return scale([*values, 0.0]) if values else None
 
 
-def _level(path: Path) -> str:
+def _level(table: Sequence[Mapping[str, str]]) -> str:
     """Return the level of the intervals in percent, which older tables do not say: 95 for each row."""
-    levels = {row["level"] for row in read_table(path) if row.get("level")}
+    levels = {row["level"] for row in table if row.get("level")}
     return f"{float(levels.pop()):.4g}" if len(levels) == 1 else "95"
