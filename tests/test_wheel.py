@@ -51,6 +51,13 @@ def test_a_command_without_a_repository_works_and_another_says_what_it_needs(
     assert done.stderr == "error: erkt track: no dvc.yaml here; run it in the root of a repository\n"
 
 
+def test_templates_and_pages_are_in_it_as_they_are_here(installed: Path) -> None:
+    here = [path for path in (ROOT / "erkt").rglob("*") if path.suffix in (".html", ".css", ".typed")]
+    assert len(here) > 2
+    for path in here:
+        assert (installed / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+
+
 @pytest.mark.slow
 def test_what_the_wheel_brings_is_enough_to_predict_and_small(
     wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

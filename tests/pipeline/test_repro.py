@@ -140,6 +140,7 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
         "draw": ["--seed", "0"],
         "export": ["--seed", "0"],
         "stress": ["--seed", "0"],
+        "report": [],
     }
     before = clone.outputs()
     for stage, cell in coordinates.items():

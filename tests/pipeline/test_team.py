@@ -14,6 +14,7 @@ from team_origin import BLOCKS, make_team, objects
 
 STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "export@0", "summarize"]
 IMAGES = ["download", "prepare"]
+PAGE = ["report"]
 CONFLICT = 1
 
 
@@ -43,14 +44,14 @@ def test_images_are_never_pushed_and_everything_else_is(team: Team) -> None:
     kept = objects(team.folder / "ana/.dvc/cache") - objects(team.folder / "remote")
     lock = yaml.safe_load((team.folder / "ana/dvc.lock").read_text(encoding="utf-8"))
     outs = {out["path"]: out["md5"] for cell in lock["stages"].values() for out in cell["outs"]}
-    images = {outs.pop("data/archive"), outs.pop("data/prepared")}
+    images = {outs.pop(path) for path in ("data/archive", "data/prepared", "data/report.html")}
     assert images < kept
     assert {md5 for path, md5 in outs.items() if path.startswith("data/")} <= objects(team.folder / "remote")
 
 
 def test_a_fresh_clone_makes_the_images_and_pulls_the_rest(team: Team) -> None:
     printed = team.run("ben: a fresh clone")
-    assert executed(printed) == IMAGES
+    assert executed(printed) == IMAGES + PAGE
     assert team.shell("ben", "git status --porcelain") == ""
     assert executed(team.shell("ben", "dvc repro")) == []
 
@@ -65,7 +66,7 @@ def test_results_without_images_need_no_run(team: Team) -> None:
 def test_two_people_at_once_run_what_they_change_and_compare_by_git_alone(team: Team) -> None:
     with ThreadPoolExecutor(2) as both:
         printed = list(both.map(team.run, ["ana: another ratio", "ben: another rate"]))
-    assert [executed(text) for text in printed] == [STUDENT, STUDENT]
+    assert [executed(text) for text in printed] == [STUDENT + PAGE, STUDENT + PAGE]
     ours = objects(team.folder / "ana/.dvc/cache")
     table = team.run("ana: both in one table")
     assert objects(team.folder / "ana/.dvc/cache") == ours
@@ -75,7 +76,7 @@ def test_two_people_at_once_run_what_they_change_and_compare_by_git_alone(team: 
 
 def test_the_same_params_on_another_branch_train_nothing(team: Team) -> None:
     printed = team.run("ben: the same params on a branch of his own")
-    assert (executed(printed), restored(printed)) == ([], STUDENT)
+    assert (executed(printed), restored(printed)) == (PAGE, STUDENT)
     compare = "git fetch -q && git diff --stat origin/ana -- dvc.lock metrics ':!metrics/environment'"
     assert team.shell("ben", compare) == ""
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 SSHD = Path("/usr/sbin/sshd")
 STUDENT = ["distill@0", "measure@0", "evaluate@0", "stress@0", "draw@0", "export@0", "summarize"]
 IMAGES = ["download", "prepare"]
+PAGE = ["report"]
 CONFLICT = 1
 RATIO = "sed -i 's/loss_ratio: .*/loss_ratio: 0.5/' params.yaml"
 
@@ -125,7 +126,7 @@ def s3() -> Iterator[str]:
 def check_that_a_colleague_gets_everything(team: Team) -> None:
     team.shell("ana", "git commit --quiet --all --message remote && git push --quiet")
     team.run("ana: share what was made")
-    assert executed(team.run("ben: a fresh clone")) == IMAGES
+    assert executed(team.run("ben: a fresh clone")) == IMAGES + PAGE
     assert any((team.folder / "ben/.dvc/cache/runs").iterdir())
 
 

@@ -50,7 +50,7 @@ def test_a_share_reruns_the_split_what_is_tested_and_the_student_but_no_teacher(
 
 
 def test_what_measures_student_and_teachers_takes_their_views(clone: Clone) -> None:
-    assert clone.repro("--all-pipelines") == {"measure@0", "draw@0", "stress@0", "export@0"}
+    assert clone.repro("--all-pipelines") == {"measure@0", "draw@0", "stress@0", "export@0", "report"}
     with (clone.folder / "metrics/predictions/0.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 14
     found = json.loads((clone.folder / "metrics/measure/0.json").read_text())[0]

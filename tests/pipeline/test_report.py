@@ -1,0 +1,96 @@
+"""The page by the stage and by the command, in a temporary clone. In order, in one clone."""
+
+import hashlib
+import socket
+from pathlib import Path
+
+import pytest
+from clone import Clone, finished_clone
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return finished_clone(tmp_path_factory)[0]
+
+
+def report(clone: Clone, *arguments: str) -> str:
+    done = clone.python("-m", "erkt", "report", *arguments)
+    assert done.returncode == 0, done.stderr
+    return (clone.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_command_adds_commit_lock_and_machine_and_leaves_git_clean(clone: Clone) -> None:
+    made = (clone.folder / "data/report.html").read_text(encoding="utf-8")
+    page = report(clone)
+    commit = clone.git("rev-parse", "HEAD").strip()
+    lock = hashlib.sha256((clone.folder / "dvc.lock").read_bytes()).hexdigest()
+    for known in (commit, lock, "no GPU"):
+        assert known in page
+        assert known not in made
+    assert "-dirty" not in page
+    assert socket.gethostname() not in page
+    assert str(clone.folder) not in page
+    assert page == report(clone)
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_a_page_without_images_is_made_anew_and_nothing_else_is(clone: Clone) -> None:
+    page = clone.folder / "data/report.html"
+    assert b"data:image" in page.read_bytes()
+    clone.params["page"] = {"example_images": False}
+    clone.write_params()
+    assert clone.repro("--all-pipelines") == {"report"}
+    assert b"data:image" not in page.read_bytes()
+    assert "data:image" not in report(clone)
+
+
+def test_files_of_other_params_than_now_are_said_to_be(clone: Clone) -> None:
+    assert "not of the params" not in report(clone)
+    clone.params["report"] = {"test_sweep": True}
+    clone.write_params()
+    assert "not of the params" in report(clone)
+    clone.params["report"] = {"test_sweep": False}
+    clone.write_params()
+
+
+def test_what_params_no_longer_name_is_removed_from_what_the_page_reads(clone: Clone) -> None:
+    strays = ("data/exports/7/x", "data/figures/7/x", "metrics/predictions/7.csv", "metrics/robustness/7.csv")
+    for stray in strays:
+        (clone.folder / stray).parent.mkdir(exist_ok=True)
+        (clone.folder / stray).write_text("x")
+    before = (clone.folder / "data/report.html").read_bytes()
+    done = clone.python("-m", "erkt", "stage", "report")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("params no longer name it") == len(strays)
+    assert not [stray for stray in strays if (clone.folder / stray).exists()]
+    assert (clone.folder / "data/figures/tradeoff.png").is_file()
+    assert (clone.folder / "data/report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "results/no.csv"], "error: results/no.csv: no such file\n"),
+        (["--table", "a.csv", "--speed", "b.csv"], "not allowed with argument"),
+        (["--out", "data"], "error: --out data: a folder"),
+        (["--speed", "results/literature.csv"], "error: results/literature.csv: not a table that erkt speed"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused_in_a_line(clone: Clone, arguments: list[str], message: str) -> None:
+    (clone.folder / "report.html").write_text("former")
+    done = clone.python("-m", "erkt", "report", *arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (clone.folder / "report.html").read_text() == "former"
+
+
+def test_times_of_the_runs_own_student_are_shown(clone: Clone, tmp_path: Path) -> None:
+    head = "network,architectures,milliseconds,ratio,device,side,batch\n"
+    rows = "student,{},1.25,1,the CPU,32,4\nensemble,a b,3.5,2.8,the CPU,32,4\n"
+    own, other = tmp_path / "own.csv", tmp_path / "other.csv"
+    own.write_text(head + rows.format("test_byobnet"))
+    other.write_text(head + rows.format("resnet18"))
+    assert "1.25 ms on the CPU, 2.8 times less than with the ensemble" in report(clone, "--speed", str(own))
+    done = clone.python("-m", "erkt", "report", "--speed", str(other))
+    assert "its student is resnet18, the run's is test_byobnet" in done.stderr
