@@ -90,9 +90,10 @@ class Matrix:
         """Yield every cell, row by row."""
         wrong = self.counts.copy()
         np.fill_diagonal(wrong, 0)
-        most = max(int(wrong.max()), 1)
+        most = max(int(wrong[:, : len(self.rows)].max()), 1)
         for (row, column), count in np.ndenumerate(self.counts):
-            shade = round(0.2 + 0.8 * int(count) / most, 2)
+            known = column < len(self.rows)  # not all others, which are many classes
+            shade = round(0.2 + 0.8 * int(count) / most, 2) if known else 0.2
             yield Cell(row, column, int(count), row == column, shade)
 
 

@@ -68,7 +68,7 @@ def headline(rows: Sequence[Compared], gap: Difference, lineage: Lineage) -> str
     whom = "the ensemble that taught it" if lineage.taught else "the ensemble"
     share = words.percent(100 * student.parameters / ensemble.parameters, 0)
     return (
-        f"Right on {words.percent(student.oa.mean)} of images it had not seen: {words.side(gap)} {whom}, "
+        f"Right on {words.percent(student.oa.mean)} of the test images: {words.side(gap)} {whom}, "
         f"with {share} of its parameters."
     )
 
@@ -113,9 +113,9 @@ def _how_good(facts: Facts, rows: Sequence[Compared]) -> str:
     oa, labels = rows[0].oa, facts.first.predicted.labels
     guessing = 100 * float(np.bincount(labels).max()) / len(labels)
     images = words.count(len(labels), "test image")
-    of = f"{images}, which no network saw before"
+    of = f"{images}, kept apart from all training"
     if oa.runs > 1:
-        of = f"the {images} of each run, which its networks had not seen before"
+        of = f"the {images} of each run, kept apart from its training"
     return (
         f"It names the right class for {words.percent(oa.mean)} of {of}. "
         f"Naming always the commonest class would be right for {words.percent(guessing)}."

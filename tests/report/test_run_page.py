@@ -261,6 +261,16 @@ def test_places_of_images_stay_at_home() -> None:
     assert shareable({"location": None}) == {"location": None}
 
 
+def test_only_the_projects_own_images_are_shown_by_default() -> None:
+    files = [ROOT / "params.yaml", *(ROOT / "presets").glob("*.yaml")]
+    shown = {
+        params["dataset"]["source"]
+        for params in (yaml.safe_load(file.read_text(encoding="utf-8")) for file in files)
+        if params["page"]["example_images"]
+    }
+    assert shown == {"scenes"}
+
+
 def test_the_stage_declares_the_templates_too() -> None:
     """What tests/pipeline/test_declared.py compares is Python alone."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
