@@ -1,7 +1,6 @@
 """The page by the stage and by the command, in a temporary clone. In order, in one clone."""
 
 import hashlib
-import socket
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ def test_the_command_adds_commit_lock_and_machine_and_leaves_git_clean(clone: Cl
         assert known in page
         assert known not in made
     assert "-dirty" not in page
-    assert socket.gethostname() not in page
     assert str(clone.folder) not in page
     assert page == report(clone)
     assert clone.git("status", "--porcelain") == ""
@@ -89,8 +87,8 @@ def test_times_of_the_runs_own_student_are_shown(clone: Clone, tmp_path: Path) -
     head = "network,architectures,milliseconds,ratio,device,side,batch\n"
     rows = "student,{},1.25,1,the CPU,32,4\nensemble,a b,3.5,2.8,the CPU,32,4\n"
     own, other = tmp_path / "own.csv", tmp_path / "other.csv"
-    own.write_text(head + rows.format("test_byobnet"))
+    own.write_text(head + rows.format(clone.params["student"]["arch"]))
     other.write_text(head + rows.format("resnet18"))
     assert "1.25 ms on the CPU, 2.8 times less than with the ensemble" in report(clone, "--speed", str(own))
     done = clone.python("-m", "erkt", "report", "--speed", str(other))
-    assert "its student is resnet18, the run's is test_byobnet" in done.stderr
+    assert "its student is resnet18, the run's is" in done.stderr
