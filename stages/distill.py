@@ -29,7 +29,6 @@ def main(job: Job) -> str:
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
 
     objective, count = Objective(settings), len(cache.views) or recipe.epochs
-    base = job.settings("base", ViewSettings)
     data = ViewBatches(
         train,
         views,
@@ -37,7 +36,7 @@ def main(job: Job) -> str:
         views=count,
         batch_size=recipe.batch_size,
         device=device,
-        finish=Finish(settings.finish, base, cache.per_block(recipe.epochs)),
+        finish=Finish(settings.finish, job.settings("base", ViewSettings), cache.per_block(recipe.epochs)),
         images=job.runtime.images,
         fused=job.runtime.fused_views,
     )
@@ -53,6 +52,7 @@ def main(job: Job) -> str:
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
         recompute=job.runtime.recompute,
+        ranks=job.ranks,
         resizing=settings.resizing,
         averaging=settings.averaging,
     )
@@ -61,4 +61,4 @@ def main(job: Job) -> str:
     return f"{line}, {train.unlabelled} of {len(train)} images unlabelled" if train.unlabelled else line
 
 
-STAGE = Stage(main, tidy=keep_teachers_and_views, long=True)
+STAGE = Stage(main, tidy=keep_teachers_and_views, long=True, recipe="distill.recipe")

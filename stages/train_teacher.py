@@ -46,6 +46,7 @@ def main(job: Job) -> str:
         on_step=job.progress("steps"),
         checkpoints=job.checkpoints,
         recompute=job.runtime.recompute and settings.train == "all",  # a frozen backbone keeps no activations
+        ranks=job.ranks,
     )
     line = job.write_curve(paths.curves(job.seed, job.teacher), epochs)
     digest = models.save_folder(model, paths.teacher(job.seed, job.teacher))
@@ -54,4 +55,4 @@ def main(job: Job) -> str:
     return line
 
 
-STAGE = Stage(main, long=True)
+STAGE = Stage(main, long=True, recipe="teachers.{teacher}.recipe")

@@ -34,6 +34,7 @@ RECIPE = Recipe(
     warmup_epochs=0,
     clip_norm=None,
     precision="fp32",
+    processes=1,
 )
 ORIGIN = Origin(
     teacher=Sha256("teacher"),

@@ -35,7 +35,12 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Where long work keeps its checkpoints; this one, for work that may start again, keeps none."""
+    """Where long work keeps its checkpoints; this one, for work that may start again, keeps none.
+
+    ``stop`` says whether the work is asked to leave.
+    """
+
+    stop = Stop()
 
     def restore(self, device: torch.device) -> Checkpoint | None:
         """Return the last checkpoint, or None at the beginning. The work goes on or begins on ``device``."""
@@ -66,7 +71,7 @@ class FolderCheckpoints(Checkpoints):
     ) -> None:
         self._path = folder / FILE
         self._seconds = seconds
-        self._stop = stop
+        self.stop = stop
         self._warn = warn
         self._clock = clock
         self._started = self._kept_at = clock()
@@ -99,12 +104,12 @@ class FolderCheckpoints(Checkpoints):
 
     def after_step(self, make: Callable[[], Checkpoint]) -> None:
         """Keep a checkpoint if one is due or the process is asked to leave; then leave."""
-        if self._stop.requested or self._clock() - self._kept_at >= self._seconds:
+        if self.stop.requested or self._clock() - self._kept_at >= self._seconds:
             seconds = self.spent + self._clock() - self._started
             about = {"attempts": self.attempts, "seconds": round(seconds, 1)}
             _write(self._path, make(), about | {"made_with": self._made_with()})
             self._kept_at = self._clock()
-        if self._stop.requested:
+        if self.stop.requested:
             raise Stopped
 
     def _made_with(self) -> str:

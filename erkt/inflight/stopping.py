@@ -57,15 +57,15 @@ def listen(*, patient: bool) -> Iterator[Stop]:
             signal.signal(number, former[number])
 
 
-def die_with_parent() -> None:
-    """Have the kernel send SIGTERM when the process that started this one ends, however it ends.
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel send ``number`` when the process that started this one ends, however it ends.
 
     ``dvc repro`` killed by SIGKILL leaves its stage running, and the next one would start a second beside it.
     On Linux alone; elsewhere nothing happens, and the lock of the stage's state holds the second one back.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number))
 
 
 def adopted_by_init(command: bytes) -> bool:

@@ -38,11 +38,14 @@ def statistics_kept(model: Classifier) -> Iterator[None]:
     if not model.forgets_activations:
         yield
         return
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
     norms = [module for module in model.modules() if isinstance(module, kinds)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+    for norm, (_, count) in zip(norms, before, strict=True):
+        norm.momentum = 0.0
+        # Without a count nothing is counted, but torch's synchronised kind insists on one.
+        insists = isinstance(norm, nn.SyncBatchNorm)
+        norm.num_batches_tracked = count.clone() if insists and count is not None else None
     try:
         yield
     finally:

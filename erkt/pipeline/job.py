@@ -27,23 +27,28 @@ from erkt.tracking import mirror
 
 if TYPE_CHECKING:
     from erkt.inflight.checkpoints import FolderCheckpoints  # torch, which only long stages need
+    from erkt.training.ranks import Ranks
 
 T = TypeVar("T")
 
 
 class Job:
-    """Coordinates, params and places of the run, and where it reports to."""
+    """Coordinates, params and places of the run, and where it reports to.
 
-    def __init__(self, cell: Cell) -> None:
+    ``params`` are those of params.yaml, unless they have been read already.
+    """
+
+    def __init__(self, cell: Cell, params: Mapping[str, Any] | None = None) -> None:
         self.cell = cell
         self.name = cell.name
         self.environment: Mapping[str, str] = os.environ
-        self.params = read_params(paths.PARAMS)
+        self.params = read_params(paths.PARAMS) if params is None else params
         self.runtime = self.settings("runtime", Runtime)
         self.root = Path(self.environment.get("DVC_ROOT", ".")).resolve()
         self.store = states.store(self.root, self.environment)
         self.run = mirror.Run()
         self.kept: FolderCheckpoints | None = None
+        self.group: Ranks | None = None
         self._shown: dict[str, Progress] = {}
         self._facts: dict[str, Any] = {}
 
@@ -78,6 +83,13 @@ class Job:
         if self.kept is None:
             raise TypeError(f"{self.name} is not declared as long")
         return self.kept
+
+    @property
+    def ranks(self) -> "Ranks":
+        """The processes that work on the cell together."""
+        from erkt.training.ranks import ALONE  # torch
+
+        return self.group or ALONE
 
     def settings(self, key: str, schema: type[T]) -> T:
         """Return the section of params.yaml at the dotted ``key``, checked against ``schema``."""
@@ -162,9 +174,11 @@ class Stage:
 
     ``main`` returns one line: what it made and how well. ``tidy`` runs first, before the digest of the
     stage's inputs is taken: it removes what params no longer name. A ``long`` stage goes on from
-    ``job.checkpoints``.
+    ``job.checkpoints``. ``recipe`` is the key of the recipe by which it trains, with coordinates in braces:
+    as many processes as that says run ``main`` together, each with ``job.ranks``.
     """
 
     main: Callable[[Job], str]
     tidy: Callable[[Job], None] = lambda job: None
     long: bool = False
+    recipe: str | None = None

@@ -1,21 +1,16 @@
 """Runs a stage: one at a time, tracked, resumed if it is long, and ended in one line whatever happens."""
 
-import gc
 import os
 import sys
-import time
 from functools import partial
-from pathlib import Path
 
 from erkt.errors import ErktError
 from erkt.files.replace import remove_leftovers
 from erkt.inflight import states, stopping
-from erkt.params.tracking import Tracking
-from erkt.pipeline import lock, paths, resume
+from erkt.pipeline import lock, paths, resume, together
 from erkt.pipeline.cells import Cell
-from erkt.pipeline.git import git_state, unusable
 from erkt.pipeline.job import Job, Stage
-from erkt.tracking import mirror
+from erkt.pipeline.tracked import tracked
 
 
 def run(stage: Stage, cell: Cell) -> int:
@@ -37,7 +32,7 @@ def run(stage: Stage, cell: Cell) -> int:
                 stage.tidy(job)
                 # Its own stays: dvc.lock may list the bytes of a result that DVC has not cached yet.
                 states.collect(job.store, lambda name, result: name != cell.name and lock.holds(name, result))
-                line = _resumed(stage, job, stop) if stage.long else _tracked(stage, job)
+                line = _resumed(stage, job, stop) if stage.long else tracked(stage, job)
         except ErktError as error:
             print(f"error: {cell.name}: {error}", file=sys.stderr)
             return 1
@@ -54,40 +49,16 @@ def run(stage: Stage, cell: Cell) -> int:
         return 130 if stop.requested else 0
 
 
-def _tracked(stage: Stage, job: Job) -> str:
-    """Run the stage with its mirror in MLflow, then write the sidecar."""
-    started = time.perf_counter()
-    if said := unusable(Path.cwd()):
-        job.warn(f"no commit on record: {said}; erkt doctor says what to do")
-    with mirror.track(
-        job.settings("tracking", Tracking),
-        inputs=job.inputs,
-        stage=job.name,
-        params=job.declared_params(),
-        tags=git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
-        root=job.root,
-        environment=job.environment,
-        warn=job.warn,
-    ) as job.run:
-        gc.freeze()  # nearly all there is by now belongs to modules and stays: no collection need look at it
-        gc.enable()
-        try:
-            line = stage.main(job)
-        finally:
-            job.close()
-    job.write_sidecar(time.perf_counter() - started)
-    return line
-
-
 def _resumed(stage: Stage, job: Job, stop: stopping.Stop) -> str:
     """Run the stage from where an earlier run left it, or take the result that one left."""
     from erkt.inflight.checkpoints import FolderCheckpoints  # torch: only long stages need it
 
     state = states.State(job.store, job.name, job.inputs)
-    kept = FolderCheckpoints(state.folder, job.runtime.checkpoint_seconds, stop, job.warn)
 
     def work() -> str:
-        job.kept = kept
-        return _tracked(stage, job)
+        if (count := together.count(stage, job)) > 1:
+            return together.run(job, count, state.folder)
+        job.kept = FolderCheckpoints(state.folder, job.runtime.checkpoint_seconds, stop, job.warn)
+        return tracked(stage, job)
 
     return resume.run_or_take(state, job.outputs, work, stop, job.warn)

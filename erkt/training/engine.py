@@ -2,7 +2,8 @@
 
 The loop knows neither distillation nor caching: an objective turns logits into a loss, and ``teach`` says
 where a batch's teacher logits come from. Each step seeds torch from (seed, step), so that dropout and drop
-path need no saved state, and training that goes on from a checkpoint ends with the same bits. Deliberately
+path need no saved state, and training that goes on from a checkpoint ends with the same bits. Several
+processes may run the loop together, each on its share of every batch (``erkt.training.ranks``). Deliberately
 absent: Algorithm 1's accuracy on the test part after each epoch.
 """
 
@@ -21,10 +22,11 @@ from erkt.networks.precision import running
 from erkt.networks.recompute import forget_activations, statistics_kept
 from erkt.params.recipe import Recipe
 from erkt.params.resizing import OFF, Resizing
-from erkt.seeds import derive
 from erkt.teachers.teach import Teach
+from erkt.training.agreed import Agreed
 from erkt.training.averaging import Average, average_of
 from erkt.training.finite import FiniteLosses
+from erkt.training.ranks import ALONE, Ranks
 from erkt.training.resizing import shrunk, side_at
 from erkt.views.batches import Batch, ViewBatches
 
@@ -86,62 +88,78 @@ def fit(
     resizing: Resizing = OFF,
     averaging: float = 0.0,
     recompute: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
     ``teach`` maps a batch to teacher logits (B, C) and is called only if the objective needs them.
-    ``validate`` runs after each epoch; what it returns joins the epoch's numbers.
+    ``validate`` runs after each epoch, in the first process; what it returns joins the epoch's numbers.
     ``on_step`` hears how many steps of how many are done.
     ``checkpoints`` hold weights, moments and place after a step; epochs that a restored one has behind it are
     yielded again, from its records. With the same number of threads on the same CPU the end is the same, bit
     for bit, as without the interruption. ``resizing`` and ``averaging`` are those of
     ``erkt.params.distill``; where weights are averaged, ``model`` has the average after its last step.
+    ``ranks`` are the processes that call this with the same arguments; each ends with the same weights.
 
     Raises ErktError naming epoch and step of the first loss that is not finite, and before a checkpoint with
     weights that are not. A GPU's losses are looked at every so many steps, at an epoch's end, and before a
-    checkpoint: the last one kept is good.
+    checkpoint: the last one kept is good. Raises ErktError as ``Ranks.deal`` does.
     """
     if recompute:
         forget_activations(model)
-    put_on(model, data.device)
+    ranks.prepare(model, data.device)
+    trained = _trained(put_on(model, data.device))
     optimizer = torch.optim.AdamW(
-        _trained(model), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     average, losses = average_of(model, averaging), FiniteLosses(data.device)
+    checkpoints = checkpoints if ranks is ALONE else Agreed(checkpoints, ranks)
     place, kept = _Place(), checkpoints.restore(data.device)
     if kept is not None:
         place = _restore(kept, model, optimizer, average)
     yield from place.rows
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch, recipe.epochs)
+        shares = ranks.deal(order)
         model.train()
-        for batch in data.stream(view, order[place.done :]):
+        for batch in data.stream(view, shares[place.done :]):
+            count = len(order[place.done])
             place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
             for group in optimizer.param_groups:
                 group["lr"] = place.rate
-            step_seed = derive(seed, "step", place.step)
             side = side_at(
                 resizing, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs
             )
-            parts = _losses(model, batch, objective, recipe, step_seed, place.epoch, teach, side)
+            teacher = teach(batch) if teach is not None and objective.needs_teacher else None
+            logits = _logits(model, batch, recipe, ranks.seed(seed, place.step), side)
+            parts = objective(
+                ranks.whole(logits, count),
+                ranks.whole(teacher, count),
+                ranks.whole(batch.label_a, count),
+                ranks.whole(batch.label_b, count),
+                ranks.whole(batch.alpha, count),
+                place.epoch,
+            )
             losses.add(parts["loss"], place.epoch, place.step)
             optimizer.zero_grad(set_to_none=True)
             with statistics_kept(model):
                 parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
+            ranks.add_up(trained, model)
             if recipe.clip_norm is not None:
-                nn.utils.clip_grad_norm_(_trained(model), recipe.clip_norm)
+                nn.utils.clip_grad_norm_(trained, recipe.clip_norm)
             optimizer.step()
             if average is not None:
                 average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
-            _add(place, parts, len(batch.positions))
+            _add(place, parts, count)
             on_step(place.step, recipe.epochs * len(order))
             checkpoints.after_step(lambda: _capture(model, optimizer, average, place, losses))
         losses.look()
         if average is not None and place.epoch + 1 == recipe.epochs:
             model.load_state_dict(average.module.state_dict())
         means = {name: total / len(data.subset) for name, total in _sums(place).items()}
-        row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **validate()}
+        checked = validate() if ranks.number == 0 else {}
+        row = {"epoch": place.epoch + 1, "learning_rate": place.rate, **means, **checked}
         place.rows, place.sums = [*place.rows, row], None
         place.epoch, place.done = place.epoch + 1, 0
         yield row
@@ -211,17 +229,8 @@ def _restore(
     return _Place(**state, names=tuple(sums), sums=values if sums else None)
 
 
-def _losses(
-    model: Classifier,
-    batch: Batch,
-    objective: Objective,
-    recipe: Recipe,
-    seed: int,
-    epoch: int,
-    teach: Teach | None,
-    side: int,
-) -> dict[str, Tensor]:
-    teacher = teach(batch) if teach is not None and objective.needs_teacher else None
+def _logits(model: Classifier, batch: Batch, recipe: Recipe, seed: int, side: int) -> Tensor:
+    """Return the logits (B, C) of a batch, float32 at least; ``seed`` fixes dropout and drop path."""
     device = batch.images.device
     images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -230,5 +239,5 @@ def _losses(
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
         with running(recipe.precision, device):
-            logits = model(images)
-    return objective(logits.float(), teacher, batch.label_a, batch.label_b, batch.alpha, epoch)
+            logits: Tensor = model(images)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

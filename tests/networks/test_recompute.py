@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from made import CARD, RECIPE, classifier
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
 from views_settings import TABLE_1, sample_images
 
@@ -71,9 +72,14 @@ def test_fewer_bytes_are_kept_for_the_backward_pass(arch: str) -> None:
     assert kept[1] < 0.7 * kept[0]
 
 
+@pytest.mark.parametrize("synchronised", [False, True])
 @pytest.mark.parametrize("forgets", [True, False])
-def test_statistics_stay_within_the_block_if_activations_are_forgotten(forgets: bool) -> None:
+def test_statistics_stay_within_the_block_if_activations_are_forgotten(
+    forgets: bool, synchronised: bool
+) -> None:
     model = classifier().train()
+    if synchronised:
+        convert_sync_batchnorm(model)
     model.forgets_activations = forgets
     norm = model.network.norm
     before = norm.running_mean.clone()

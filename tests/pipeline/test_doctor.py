@@ -229,6 +229,26 @@ def test_more_threads_than_cores_and_a_crowded_machine_are_noted(
 
 
 @pytest.mark.parametrize(
+    ("cards", "level", "said"),
+    [
+        (0, "note", "processes: 2 for distill.recipe share the cores"),
+        (1, "problem", "torch sees 1 GPUs; fix: distill.recipe.processes: 1"),
+    ],
+)
+def test_more_processes_than_cards_are_a_problem_and_processes_on_a_cpu_are_noted(
+    cards: int, level: str, said: str, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    recipe = {**read_params(TINY)["distill"]["recipe"], "processes": 2}
+    settings = protocol(distill={"recipe": recipe}, runtime={"device": "auto", "deterministic": False})
+    assert said in only(hardware.processes(settings), level)
+    assert levels(hardware.processes(protocol())) == []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert cards == 0 or levels(hardware.processes(settings)) == []
+
+
+@pytest.mark.parametrize(
     ("fp32", "one_thread", "precision", "fixes"),
     [
         (1.1, 1.1, "fp32", [""]),

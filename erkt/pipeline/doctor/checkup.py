@@ -78,6 +78,7 @@ def check_up(root: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
             yield from hardware.threads()
             # What the device refuses is told already; a network of another side cannot be measured.
             with suppress(ErktError, RuntimeError, AssertionError, ValueError):
+                yield from hardware.processes(protocol)
                 yield from hardware.student_step(protocol)
                 yield from time_and_memory.estimate(protocol)
         try:

@@ -85,6 +85,25 @@ def threads() -> Iterator[Finding]:
         yield ok(f"threads: torch uses {used} on {usable} cores, load {load:.1f}")
 
 
+def processes(protocol: Protocol) -> Iterator[Finding]:
+    """Yield a problem for a network that asks for more cards than there are, a note if it has only CPUs."""
+    import torch
+
+    from erkt.machine.device import choose
+
+    recipes = {f"teachers.{name}.recipe": teacher.recipe for name, teacher in protocol.teachers.items()}
+    cards = torch.cuda.device_count()
+    for key, recipe in (recipes | {"distill.recipe": protocol.distill.recipe}).items():
+        count, setting = recipe.processes, f"{key}.processes"
+        if count > 1 and choose(protocol.runtime).type == "cpu":
+            yield note(
+                f"processes: {count} for {key} share the cores, and each normalises its own share of a batch",
+                f"{setting}: 1, unless it has to be so",
+            )
+        elif count > max(1, cards):
+            yield problem(f"processes: {count} for {key}, but torch sees {cards} GPUs", f"{setting}: {cards}")
+
+
 def student_step(protocol: Protocol) -> Iterator[Finding]:
     """Yield a note if the other precision than the student's, or one thread, is faster on a few small steps.
 
