@@ -16,7 +16,7 @@ class Recipe:
     The rate rises linearly over ``warmup_epochs`` and then falls to 0 along half a cosine, step by step.
     ``clip_norm`` is the length that a gradient may have (R. Pascanu et al., ICML 2013); null leaves it as it
     is. ``precision: bf16`` runs the forward pass under autocast; losses and weights stay float32. The pairs
-    of each batch are dealt to so many ``processes``, each on a card of its own where there are cards.
+    of each batch are dealt to so many ``processes``, each on a GPU of its own where there are GPUs.
     """
 
     epochs: Annotated[int, Between(1)]

@@ -38,12 +38,12 @@ class Lost(Exception):  # noqa: N818  # like Stopped: what has happened
 def launch(count: int, device: torch.device, work: Callable[..., str], *arguments: object) -> str:
     """Run ``work(stop, *arguments)`` in ``count`` new processes; return what the first one returns.
 
-    ``device`` is the kind that they work on; each sees a card of its own, and no other.
+    ``device`` is the kind that they work on; each sees a GPU of its own, and no other.
     ``work`` and ``arguments`` are pickled. Each process looks at its ``stop`` and raises Stopped once that is
     requested. SIGINT, SIGTERM and SIGHUP to this process ask all of them to leave, and raise Stopped here
     when they have; a second SIGINT kills them and raises KeyboardInterrupt. Only for the main thread.
 
-    Raises ErktError if there are fewer cards than processes, if one of them does, or if one is killed.
+    Raises ErktError if there are fewer GPUs than processes, if one of them does, or if one is killed.
     """
     if device.type == "cuda" and torch.cuda.device_count() < count:
         raise ErktError(
@@ -130,6 +130,7 @@ def _explain(failure: ProcessFailure, number: int, count: int) -> NoReturn:
 
 def _silence() -> None:
     """Have torch's launcher say nothing of its own: what matters is raised."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    for name in ("torch.distributed.elastic", "torch.multiprocessing"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False

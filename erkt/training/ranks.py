@@ -9,6 +9,7 @@ checkpoint would round otherwise than an unbroken one.
 """
 
 import os
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ Positions = NDArray[np.int64]
 
 _PATIENCE = timedelta(days=1)
 """How long a process waits for another that is alive: as long as validating may take the first one."""
+
+
+_LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # else gloo takes the address of the machine's name
 
 
 class Ranks:
@@ -86,7 +90,7 @@ class Group(Ranks):
         self.number, self.count = number, count
 
     def prepare(self, model: nn.Module, device: torch.device) -> None:
-        """Have batch normalisation on cards use the statistics of the whole batch (torch's SyncBatchNorm).
+        """Have batch normalisation on GPUs use the statistics of the whole batch (torch's SyncBatchNorm).
 
         On CPUs torch has none: there each process normalises its share by that share's own statistics.
         """
@@ -143,7 +147,7 @@ class Group(Ranks):
             torch._foreach_div_(own, self.count)
 
     def any(self, flag: bool) -> bool:
-        """As ``Ranks.any``, on the CPU: nobody waits for a card."""
+        """As ``Ranks.any``, on the CPU: nobody waits for a GPU."""
         flags = torch.tensor(int(flag))
         with _losing():
             dist.all_reduce(flags, dist.ReduceOp.MAX)
@@ -183,6 +187,8 @@ def joined(device: torch.device, *, share_cores: bool) -> Iterator[Group]:
     number, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if share_cores:
         torch.set_num_threads(max(1, torch.get_num_threads() // count))
+    if sys.platform in _LOOPBACK:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
     with _losing():
         dist.init_process_group("gloo" if on_host(device) else "cpu:gloo,cuda:nccl", timeout=_PATIENCE)
     yield Group(number, count)

@@ -95,6 +95,7 @@ def test_losses_that_cannot_learn_from_unlabelled_images_are_refused(
         ("vsm.cutmix.p", 1.1, r"vsm\.cutmix\.p: 1\.1 is out of range"),
         ("distill.loss_ratio", 2.5, r"distill\.loss_ratio: 2\.5 is out of range"),
         ("distill.recipe.batch_size", 31, r"batch_size must be even"),
+        ("distill.recipe.processes", 5, r"processes is 5, but a batch of 8 has only 4 pairs"),
         ("distill.recipe.learning_rate", "1e-4", r"write 0\.0001 without quotes"),
         ("distill.recipe.warmup_epochs", 10_000, r"warmup_epochs \(10000\) must be fewer than epochs"),
         ("cache.views_per_block", 10_000, r"more views than epochs"),

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,10 @@ def test_dvc_repro_makes_the_same_kinds_of_files_as_one_process_does(
 
 
 class Training:
-    """The stage of a copy of the clone, in a session of its own, begun and with a checkpoint."""
+    """The stage, begun in a session of its own, once it has kept a checkpoint."""
 
-    def __init__(self, clone: Clone, folder: Path) -> None:
-        shutil.copytree(clone.folder, folder, symlinks=True)
-        shutil.rmtree(folder / ".inflight")
-        shutil.rmtree(folder / STUDENT)
-        self.clone = Clone.at(folder)
-        self.expected = clone.outputs()
+    def __init__(self, folder: Path) -> None:
+        before = self._checkpoint(folder)
         own = {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
         code = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         code += "runpy.run_module('erkt', run_name='__main__')"  # SIGINT is ignored in a background job
@@ -88,10 +85,17 @@ class Training:
             text=True,
         )
         until = time.monotonic() + SECONDS
-        while not list(folder.glob(".inflight/distill@0-*/checkpoint.safetensors")):
+        while self._checkpoint(folder) == before:
             assert self.stage.poll() is None, self.stage.communicate()[1]
             assert time.monotonic() < until
             time.sleep(0.005)
+
+    @staticmethod
+    def _checkpoint(folder: Path) -> list[int]:
+        """Return when the checkpoint was written, if there is one."""
+        return [
+            path.stat().st_mtime_ns for path in folder.glob(".inflight/distill@0-*/checkpoint.safetensors")
+        ]
 
     def running(self) -> list[int]:
         """Return the processes of the session that are not the stage's own, as they were started."""
@@ -109,57 +113,68 @@ class Training:
         """Return the processes that train, in the order of their numbers."""
         return [pid for pid in self.running() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    def ended(self) -> str:
-        """Return what the stage said, once it has ended; nothing of it runs on for more than a moment."""
+    def end(self, whom: str) -> None:
+        """Send a signal to ``whom``."""
+        ranks = self.ranks()
+        assert len(ranks) == 2
+        if whom == "asked":
+            self.stage.terminate()
+        elif whom == "ctrl_c":
+            os.killpg(self.stage.pid, signal.SIGINT)
+        else:
+            for pid in {"first": ranks[:1], "second": ranks[1:], "all": ranks, "stage": [self.stage.pid]}[
+                whom
+            ]:
+                os.kill(pid, signal.SIGKILL)
+
+    def said(self) -> list[str]:
+        """Return what is no usual message on stderr; nothing runs on for more than a moment."""
         said = self.stage.communicate(timeout=SECONDS)[1]
         until = time.monotonic() + SECONDS
         while self.running():
             assert time.monotonic() < until, "orphans"
             time.sleep(0.01)
-        return said
+        return [line for line in said.splitlines() if not line.startswith("distill@0: ")]
 
 
-@pytest.fixture
-def training(two: Clone, tmp_path: Path) -> Iterator[Training]:
-    begun = Training(two, tmp_path / "clone")
-    yield begun
-    if begun.stage.poll() is None:
-        os.killpg(begun.stage.pid, signal.SIGKILL)
-        begun.stage.communicate()
+LEFT = "error: distill@0: interrupted; what it had done is kept, dvc repro goes on"
+KILLED = (
+    r"error: distill@0: process {} of 2 was ended by SIGKILL, and the others with it; dvc repro goes on from "
+    r"the last checkpoint \(.*\)"
+)
+ENDS = {
+    "second": (1, [KILLED.format(2)]),
+    "ctrl_c": (130, [LEFT]),
+    "all": (1, [KILLED.format("[12]")]),
+    "stage": (-signal.SIGKILL, []),
+    "first": (1, [KILLED.format(1)]),
+    "asked": (130, [LEFT]),
+}
 
 
-ERROR = "error: distill@0: "
-KILLED = "was ended by SIGKILL, and the others with it; dvc repro goes on from the last checkpoint"
-LEFT = f"{ERROR}interrupted; what it had done is kept, dvc repro goes on\n"
-
-
-@pytest.mark.parametrize("whom", ["first", "second", "all", "stage", "asked", "ctrl_c"])
-def test_a_run_that_was_ended_leaves_nothing_running_and_goes_on_to_the_same_bits(
-    training: Training, whom: str
+def test_a_run_that_was_ended_in_every_way_leaves_nothing_running_and_goes_on_to_the_same_bits(
+    two: Clone, tmp_path: Path
 ) -> None:
-    ranks = training.ranks()
-    assert len(ranks) == 2
-    if whom == "asked":
-        training.stage.terminate()
-    elif whom == "ctrl_c":
-        os.killpg(training.stage.pid, signal.SIGINT)
-    else:
-        for pid in {"first": ranks[:1], "second": ranks[1:], "all": ranks}.get(whom, [training.stage.pid]):
-            os.kill(pid, signal.SIGKILL)
-    lines = [
-        line for line in training.ended().splitlines(keepends=True) if not line.startswith("distill@0: ")
-    ]
-    if whom in ("asked", "ctrl_c"):
-        assert (lines, training.stage.returncode) == ([LEFT], 130)
-    elif whom == "stage":
-        assert (lines, training.stage.returncode) == ([], -signal.SIGKILL)
-    else:
-        assert training.stage.returncode == 1
-        assert len(lines) == 1
-        number = {"first": "1", "second": "2"}.get(whom, lines[0][len(f"{ERROR}process ")])
-        assert lines[0].startswith(f"{ERROR}process {number} of 2 {KILLED}")
-    done = training.clone.python("-m", "erkt", "stage", "distill", "--seed", "0")
+    """Each way after a checkpoint more than the one before."""
+    expected, folder = two.outputs(), tmp_path / "clone"
+    shutil.copytree(two.folder, folder, symlinks=True)
+    shutil.rmtree(folder / ".inflight")
+    shutil.rmtree(folder / STUDENT)
+    for whom, (status, lines) in ENDS.items():
+        training = Training(folder)
+        try:
+            training.end(whom)
+            said = training.said()
+        finally:
+            if training.stage.poll() is None:
+                os.killpg(training.stage.pid, signal.SIGKILL)
+        assert training.stage.returncode == status, (whom, said)
+        assert len(said) == len(lines), (whom, said)
+        for line, pattern in zip(said, lines, strict=True):
+            assert re.fullmatch(pattern, line), whom
+    clone = Clone.at(folder)
+    done = clone.python("-m", "erkt", "stage", "distill", "--seed", "0")
     assert done.returncode == 0, done.stderr
-    assert training.clone.outputs() == training.expected
-    sidecar = training.clone.folder / "metrics/environment/distill-0.json"
-    assert json.loads(sidecar.read_text())["attempts"] == 2
+    assert clone.outputs() == expected
+    sidecar = json.loads((folder / "metrics/environment/distill-0.json").read_text())
+    assert sidecar["attempts"] == len(ENDS) + 1

@@ -86,13 +86,13 @@ def threads() -> Iterator[Finding]:
 
 
 def processes(protocol: Protocol) -> Iterator[Finding]:
-    """Yield a problem for a network that asks for more cards than there are, a note if it has only CPUs."""
+    """Yield a problem for a network that asks for more GPUs than there are, a note if it has only CPUs."""
     import torch
 
     from erkt.machine.device import choose
 
     recipes = {f"teachers.{name}.recipe": teacher.recipe for name, teacher in protocol.teachers.items()}
-    cards = torch.cuda.device_count()
+    gpus = torch.cuda.device_count()
     for key, recipe in (recipes | {"distill.recipe": protocol.distill.recipe}).items():
         count, setting = recipe.processes, f"{key}.processes"
         if count > 1 and choose(protocol.runtime).type == "cpu":
@@ -100,8 +100,8 @@ def processes(protocol: Protocol) -> Iterator[Finding]:
                 f"processes: {count} for {key} share the cores, and each normalises its own share of a batch",
                 f"{setting}: 1, unless it has to be so",
             )
-        elif count > max(1, cards):
-            yield problem(f"processes: {count} for {key}, but torch sees {cards} GPUs", f"{setting}: {cards}")
+        elif count > max(1, gpus):
+            yield problem(f"processes: {count} for {key}, but torch sees {gpus} GPUs", f"{setting}: {gpus}")
 
 
 def student_step(protocol: Protocol) -> Iterator[Finding]:
