@@ -11,15 +11,23 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from erkt.errors import ErktError
 from erkt.inflight.stopping import Stop, Stopped, die_with_parent, listen
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+MEETING_PLACE = "ERKT_MEETING_PLACE"
+"""Names, in the environment of such a process, the file by which it finds the others.
+
+A file, since torch's servers for this listen on every address of the machine, and ask for no password.
+"""
+
+_NO_SERVER = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 _LEFT = 130
 """Exit status of a process that was asked to leave, and did so in good order."""
@@ -45,6 +53,12 @@ def launch(count: int, device: torch.device, work: Callable[..., str], *argument
 
     Raises ErktError if there are fewer GPUs than processes, if one of them does, or if one is killed.
     """
+    # Here, since a process alone has no use for them.
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
     if device.type == "cuda" and torch.cuda.device_count() < count:
         raise ErktError(
             f"recipe.processes is {count}, and each takes a GPU of its own, but torch sees "
@@ -60,15 +74,21 @@ def launch(count: int, device: torch.device, work: Callable[..., str], *argument
                 logs_specs=DefaultLogsSpecs(folder),
                 run_id="erkt",
                 rdzv_backend="c10d",
-                rdzv_endpoint="127.0.0.1:0",
+                rdzv_endpoint=f"{folder}/rendezvous",
+                rdzv_configs={"store_type": "file"},
                 local_addr="127.0.0.1",
                 max_restarts=0,
                 signals_to_handle="",  # `listen` hears them; the launcher would hand them on as they are
                 shutdown_timeout=_STEP_SECONDS,
                 virtual_local_rank=device.type == "cuda",
             )
-            returned: dict[int, str] = elastic_launch(config, _work)(os.getpid(), work, arguments)
+            os.environ[_NO_SERVER] = "1"
+            returned: dict[int, str] = elastic_launch(config, _work)(os.getpid(), folder, work, arguments)
             return returned[0]
+    except RendezvousError as error:
+        raise ErktError(
+            f"{count} processes cannot be started together: {' '.join(str(error).split())}"
+        ) from None
     except ChildFailedError as error:
         number, failure = next(iter(error.failures.items()))
         _explain(failure, number, count)
@@ -82,13 +102,14 @@ def launch(count: int, device: torch.device, work: Callable[..., str], *argument
             child.join()
 
 
-def _work(parent: int, work: Callable[..., str], arguments: tuple[object, ...]) -> str:
-    """Do a process's part of ``launch``, whose process is ``parent``."""
+def _work(parent: int, folder: str, work: Callable[..., str], arguments: tuple[object, ...]) -> str:
+    """Do a process's part of ``launch``, whose process is ``parent``, and which has made ``folder``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all at once; the parent asks, once
     die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit(_LEFT)
     _silence()
+    os.environ[MEETING_PLACE] = f"{folder}/group"
     with listen(patient=True) as stop:
         try:
             result = work(stop, *arguments)
@@ -111,7 +132,7 @@ def _wait_to_be_ended(stop: Stop) -> None:
         time.sleep(0.1)
 
 
-def _explain(failure: ProcessFailure, number: int, count: int) -> NoReturn:
+def _explain(failure: "ProcessFailure", number: int, count: int) -> NoReturn:
     """Raise what the end of process ``number``, from 0, of ``count`` means."""
     if failure.exitcode == _LEFT:
         raise Stopped

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from erkt.errors import ErktError
 from erkt.machine.device import on_host
 from erkt.seeds import derive
-from erkt.training.processes import Lost
+from erkt.training.processes import MEETING_PLACE, Lost
 
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 Positions = NDArray[np.int64]
@@ -35,7 +35,7 @@ _PATIENCE = timedelta(days=1)
 """How long a process waits for another that is alive: as long as validating may take the first one."""
 
 
-_LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # else gloo takes the address of the machine's name
+_LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # else they take an address that others can reach
 
 
 class Ranks:
@@ -188,9 +188,16 @@ def joined(device: torch.device, *, share_cores: bool) -> Iterator[Group]:
     if share_cores:
         torch.set_num_threads(max(1, torch.get_num_threads() // count))
     if sys.platform in _LOOPBACK:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
+        for library in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{library}_SOCKET_IFNAME", _LOOPBACK[sys.platform])
     with _losing():
-        dist.init_process_group("gloo" if on_host(device) else "cpu:gloo,cuda:nccl", timeout=_PATIENCE)
+        dist.init_process_group(
+            "gloo" if on_host(device) else "cpu:gloo,cuda:nccl",
+            init_method=f"file://{os.environ[MEETING_PLACE]}",
+            rank=number,
+            world_size=count,
+            timeout=_PATIENCE,
+        )
     yield Group(number, count)
     dist.destroy_process_group()
 

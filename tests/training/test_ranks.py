@@ -1,12 +1,14 @@
 """Several processes train one network together: the weights of one process, up to rounding."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from made import CARD, CLASSES, LOSS, RECIPE, batches, classifier
@@ -76,15 +78,24 @@ def work(stop: Stop, folder: Path) -> str:
         model.register_forward_pre_hook(lambda *_: seeds.append(torch.initial_seed()))
         list(fit(model, batches(), Supervised(), recipe=RECIPE, seed=3, ranks=ranks))
         note(folder, "whole", ranks, seeds, model.state_dict().values())
-    return f"done by {ranks.count}"
+        addresses = heard_at(os.getpid()) | heard_at(os.getppid())
+    return json.dumps([ranks.count, sorted(addresses)])
+
+
+def heard_at(process: int) -> set[str]:
+    """Return the addresses at which others can reach a process."""
+    found = psutil.Process(process).net_connections()
+    return {connection.laddr.ip for connection in found if connection.status == psutil.CONN_LISTEN}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     """Train in so many processes; return the number, and the folder of what each noted."""
     folder = tmp_path_factory.mktemp("trained")
-    assert launch(request.param, torch.device("cpu"), work, folder) == f"done by {request.param}"
-    return request.param, folder
+    count, addresses = json.loads(launch(request.param, torch.device("cpu"), work, folder))
+    assert count == request.param
+    assert set(addresses) <= {"127.0.0.1", "::1"}
+    return count, folder
 
 
 @pytest.mark.parametrize("case", CASES)
