@@ -5,11 +5,13 @@ Nothing is drawn at random and nothing is measured but time, so a stage's result
 
 import shutil
 import sys
+from threading import RLock
 from typing import TextIO
 
 from tqdm import tqdm
 
 tqdm.monitor_interval = 0  # no thread: the time between lines is fixed here, and there is nothing to adapt
+tqdm.set_lock(RLock())  # else one that all processes share, which one that is killed would leave behind
 
 
 class Progress:

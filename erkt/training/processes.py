@@ -143,10 +143,12 @@ def _explain(failure: "ProcessFailure", number: int, count: int) -> NoReturn:
             "the last checkpoint (if nobody did that, the machine may have run out of memory)"
         )
     said: Any = failure.error_file_data["message"]
-    kind, _, text = said["message"].partition(": ") if isinstance(said, dict) else ("", "", str(said))
+    if not isinstance(said, dict):  # it left without an exception
+        raise ErktError(f"{which} ended with status {failure.exitcode}, and the others with it")
+    kind, _, text = said["message"].partition(": ")
     if kind == ErktError.__name__:
         raise ErktError(text)
-    raise RuntimeError(f"{which}:\n{said['extraInfo']['py_callstack'] if isinstance(said, dict) else text}")
+    raise RuntimeError(f"{which}:\n{said['extraInfo']['py_callstack']}")
 
 
 def _silence() -> None:
