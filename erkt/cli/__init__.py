@@ -34,6 +34,7 @@ IN_A_REPOSITORY = {
     "describe": "print the operations and networks of a preset beside the paper's",
     "doctor": "check up on machine and repository before a long run",
     "experiment": "run the rows of a table that have not run yet",
+    "fleet": "make cells on many machines, or in several processes",
     "merge-lock": "join both sides of dvc.lock and metrics/ in the midst of a git merge",
     "params": "check parameter files in full, without running anything",
     "push": "send what a colleague needs to run nothing again",

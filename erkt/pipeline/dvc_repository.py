@@ -1,6 +1,6 @@
 """DVC's own view of the repository, for commands; a stage starts without DVC, whose import takes long."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,18 @@ def opened() -> Iterator[Any]:
         raise
     except Exception as error:  # remotes raise what their own libraries do
         raise ErktError(f"DVC: {told(error)}") from error
+
+
+def push_all(repo: Any, cells: Sequence[str] | None = None) -> int:
+    """Send what ``cells`` made (None: all) to the default remote; return how many files were new to it.
+
+    That is what DVC caches, what it remembers of runs, and what it leaves to git.
+    """
+    pushed: int = repo.push(targets=cells, run_cache=True)
+    stages = [stage for stage in repo.index.stages if cells is None or stage.addressing in cells]
+    kept_by_git = [out for stage in stages for out in stage.outs if not out.use_cache]
+    done = repo.cloud.push({out.hash_info for out in kept_by_git if out.hash_info})
+    return pushed + len(done.transferred)
 
 
 def check_recorded() -> None:

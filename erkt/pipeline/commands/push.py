@@ -7,7 +7,7 @@ and images stay here (push: false), since they may be licensed.
 
 from argparse import ArgumentParser, Namespace
 
-from erkt.pipeline.dvc_repository import opened
+from erkt.pipeline.dvc_repository import opened, push_all
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -17,8 +17,5 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Push, and say how many files were new to the remote."""
     with opened() as repo:
-        pushed = repo.push(run_cache=True)
-        kept_by_git = [out for stage in repo.index.stages for out in stage.outs if not out.use_cache]
-        done = repo.cloud.push({out.hash_info for out in kept_by_git if out.hash_info})
-    print(f"{pushed + len(done.transferred)} files pushed")
+        print(f"{push_all(repo)} files pushed")
     return 0

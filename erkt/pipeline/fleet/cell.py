@@ -1,0 +1,51 @@
+"""``python -m erkt.pipeline.fleet.cell CELL PARENT``: DVC makes one cell in the clone that lies here.
+
+What other clones have made comes from the shared cache: by dvc.lock where the commit has it, else by what DVC
+remembers of runs. It ends with its parent, the worker, and its stage ends with it.
+"""
+
+import os
+import signal
+from argparse import ArgumentParser
+from functools import partial
+from pathlib import Path
+
+from erkt.errors import ErktError
+from erkt.inflight import states, stopping
+from erkt.pipeline.dvc_repository import opened, push_all
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Make the cell; return DVC's exit status."""
+    parser = ArgumentParser()
+    parser.add_argument("cell")
+    parser.add_argument("parent", type=int)
+    parser.add_argument("--remote", action="store_true", help="no file system is shared")
+    options = parser.parse_args()
+    stopping.die_with_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # Ray blocks SIGINT, and it is inherited
+    if os.getppid() != options.parent:
+        return 1
+    from dvc.cli import main as dvc
+
+    # Whom the engine thinks dead may be alive behind a broken network: then this waits for it.
+    lock = states.store(Path.cwd(), os.environ) / "locks" / f"{options.cell}.fleet.lock"
+    waiting = partial(print, f"{options.cell}: another worker makes it; waiting for its end", flush=True)
+    try:
+        with states.alone(lock, waiting, lambda: False):
+            dvc(["checkout", "--quiet", "--force", "--allow-missing", "--with-deps", options.cell])
+            pull = ["--pull", "--allow-missing"] if options.remote else []
+            status: int = dvc(["repro", *pull, options.cell])
+            if status == 0 and options.remote:
+                with opened() as repo:
+                    push_all(repo, [options.cell])
+    except ErktError as error:
+        print(f"error: {options.cell}: {error}")
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,104 @@
+"""How far a run over machines is: a table that is rewritten on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from erkt.machine.cluster import Ended
+from erkt.pipeline.fleet.making import Standing
+
+_SHOWN = 30  # cells that run, in a table on a terminal
+
+
+class Display:
+    """Shows a ``Standing`` again and again."""
+
+    def __init__(self, live: Live | None, stream: TextIO) -> None:
+        self._live, self._stream = live, stream
+        self._told: set[str] = set()
+        self._started = time.monotonic()
+
+    def show(self, standing: Standing) -> None:
+        """Show how far all is; where there is no terminal, each beginning and each end is a line."""
+        if self._live is not None:
+            self._live.update(self._table(standing))
+            return
+        for name, running in standing.running.items():
+            if name not in standing.ended:
+                self._line(f"{name}: runs on {running.node}")
+        for name, ended in standing.ended.items():
+            how = f"made in {span(ended.seconds)}" if ended.error is None else f"failed: {ended.error}"
+            self._line(f"{name}: {how} on {ended.node or 'no machine'}", f"; {self._summary(standing)}")
+
+    def _line(self, line: str, more: str = "") -> None:
+        if line not in self._told:
+            self._told.add(line)
+            print(f"{line}{more}", file=self._stream, flush=True)
+
+    def _summary(self, standing: Standing) -> str:
+        done, running = len(standing.ended), sum(name not in standing.ended for name in standing.running)
+        left = self._left(standing)
+        counts = f"{done} of {len(standing.cells)} done, {running} running"
+        return counts + (f", about {span(left)} left" if left else "")
+
+    def _left(self, standing: Standing) -> float:
+        """Return the time that the rest takes if cells go on ending as they have; 0 without a guess."""
+        done = len(standing.ended)
+        spent = time.monotonic() - self._started
+        return spent / done * (len(standing.cells) - done) if done else 0.0
+
+    def _table(self, standing: Standing) -> Table:
+        table = Table(
+            "cell", "machine", "since", title=self._summary(standing), title_justify="left", box=None
+        )
+        running = [(name, at) for name, at in standing.running.items() if name not in standing.ended]
+        for name, at in running[:_SHOWN]:
+            table.add_row(name, at.node, span(max(0.0, time.time() - at.since)))
+        if len(running) > _SHOWN:
+            table.add_row(f"and {len(running) - _SHOWN} more", "", "")
+        for name, why in standing.failed.items():
+            table.add_row(name, standing.ended[name].node, f"failed: {why}")
+        return table
+
+
+@contextmanager
+def displayed(stream: TextIO | None = None) -> Iterator[Display]:
+    """Yield a display on ``stream`` (None: stderr as it is now)."""
+    stream = sys.stderr if stream is None else stream
+    if not stream.isatty():
+        yield Display(None, stream)
+        return
+    with Live(console=Console(file=stream), transient=True, refresh_per_second=2) as live:
+        yield Display(live, stream)
+
+
+def report(standing: Standing) -> str:
+    """Return the table of what ran where and for how long, what failed and why, and what never began."""
+    rows = [("cell", "machine", "seconds", "")]
+    rows += [_row(ended) for ended in standing.ended.values()]
+    never = [name for name in standing.cells if name not in standing.ended]
+    rows += [(name, "", "", "not begun: what it needs is missing") for name in never]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "".join(f"{_padded(row, widths)}\n" for row in rows)
+
+
+def _row(ended: Ended) -> tuple[str, str, str, str]:
+    return ended.key, ended.node, f"{ended.seconds:.1f}", f"failed: {ended.error}" if ended.error else ""
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    name, node, seconds, end = row
+    return f"{name:{widths[0]}}  {node:{widths[1]}}  {seconds:>{widths[2]}}  {end}".rstrip()
+
+
+def span(seconds: float) -> str:
+    """Return a time as a reader takes it in: ``42 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,124 @@
+"""What the head does: join a cluster, have cells made in their order, and take home what they made."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from erkt.errors import ErktError
+from erkt.files.replace import write_text
+from erkt.inflight import stopping
+from erkt.machine import ray_cluster
+from erkt.machine.cluster import Ended, Needs
+from erkt.pipeline import paths
+from erkt.pipeline.fleet import worker
+from erkt.pipeline.fleet.display import displayed
+from erkt.pipeline.fleet.making import Standing, make_all
+
+_SKEW_SECONDS = 60
+_RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Where:
+    """A cluster's address, or None for one of this machine for ``workers`` cells at once; what cells take.
+
+    ``gpus`` None is a card for each cell where the cluster has any, and none elsewhere. ``stages`` are those
+    that take something else.
+    """
+
+    address: str | None
+    workers: int
+    cpus: float
+    gpus: float | None
+    stages: Mapping[str, Needs]
+
+
+def make(
+    graph: Mapping[str, Collection[str]], plan: Mapping[str, Any], where: Where
+) -> tuple[Standing, bool]:
+    """Make the cells of ``graph`` on the cluster; return how they ended, and whether it was stopped.
+
+    Raises ErktError if there is no cluster, if one of its machines cannot make cells of this plan, or if it
+    is lost.
+    """
+    with ray_cluster.joined(where.address, where.workers) as cluster:
+        ray_cluster.by_value(worker)
+        with stopping.listen(patient=True) as stop, displayed() as display:
+            _check_machines(cluster, plan)
+            standing = make_all(
+                graph,
+                cluster,
+                _needs(cluster, where, graph),
+                worker.make,
+                plan,
+                show=display.show,
+                kept=_keep_sidecar,
+                leave=lambda: stop.requested,
+            )
+        return standing, stop.requested
+
+
+def bring_home(standing: Standing, targets: Sequence[str], *, remote: bool) -> list[str]:
+    """Have DVC here put in place what was made; return the cells that it had to run for that.
+
+    There are none unless the cache has lost something. Raises ErktError if DVC fails.
+    """
+    wanted = standing.made if standing.failed else targets
+    if standing.failed and not wanted:
+        return []
+    command = [sys.executable, "-m", "dvc", "repro", *(["--pull"] if remote else []), *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise ErktError(f"all that was made is kept, but dvc repro here fails: {lines[-1] if lines else ''}")
+    return _RUNNING.findall(done.stdout)
+
+
+def _keep_sidecar(ended: Ended) -> None:
+    """Write a cell's sidecar, which no stage declares, so that it does not come back by DVC."""
+    if ended.value["sidecar"] is not None:
+        write_text(paths.environment(ended.key), ended.value["sidecar"])
+
+
+def _check_machines(cluster: ray_cluster.RayCluster, plan: Mapping[str, Any]) -> None:
+    """Raise ErktError naming the first machine that cannot make cells; say whose clock is wrong."""
+    asked = time.time()
+    for ended in cluster.everywhere(worker.check, plan):
+        if ended.error is not None:
+            raise ErktError(f"{ended.key}: {ended.error}")
+        clock = ended.value["clock"]
+        off = max(asked - clock, clock - time.time())
+        if off > _SKEW_SECONDS:
+            print(f"{ended.key}: its clock is {off:.0f} s off; times there mislead", file=sys.stderr)
+        if ended.value["machine"] != os.uname().machine:
+            print(
+                f"{ended.key}: another kind of processor ({ended.value['machine']}); results round otherwise",
+                file=sys.stderr,
+            )
+
+
+def _needs(
+    cluster: ray_cluster.RayCluster, where: Where, graph: Mapping[str, Collection[str]]
+) -> Callable[[str], Needs]:
+    """Return what each cell takes, and say if no machine has as much now."""
+    machines = cluster.nodes().values()
+    gpus = where.gpus
+    if gpus is None:
+        gpus = 1.0 if any(machine.get("GPU") for machine in machines) else 0.0
+    usual = Needs(where.cpus, gpus)
+
+    def needs(cell: str) -> Needs:
+        return where.stages.get(cell.partition("@")[0], usual)
+
+    for one in {needs(cell) for cell in graph}:
+        if not any(m.get("CPU", 0) >= one.cpus and m.get("GPU", 0) >= one.gpus for m in machines):
+            print(
+                f"no machine has {one.cpus:g} cores and {one.gpus:g} cards for a cell yet; waiting for one",
+                file=sys.stderr,
+            )
+    return needs

@@ -1,0 +1,100 @@
+"""What the head tells its workers, and what has to hold before they begin."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from erkt.errors import ErktError
+from erkt.inflight import states
+from erkt.pipeline import paths
+from erkt.pipeline.dvc_repository import opened
+from erkt.pipeline.experiments.runs import CODE
+from erkt.pipeline.fleet.worker import OF_THE_HEAD, versions
+from erkt.pipeline.git import check_committed, git
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "dvc")
+"""Another version of these rounds otherwise, or writes another dvc.lock."""
+
+_CLONES = Path(".dvc/tmp/fleet")
+_LINKS = "reflink,hardlink,symlink,copy"
+_VARIABLE = re.compile(r"\$\{?(\w+)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where workers find the commit, where they keep clones, and whether only the DVC remote is shared."""
+
+    source: str | None
+    clones: str | None
+    remote: bool
+
+
+@contextmanager
+def planned(root: Path, options: Options) -> Iterator[dict[str, Any]]:
+    """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; a lock proves the shared folder.
+
+    Raises ErktError if something that git tracks differs from the commit (what runs make may), if there is no
+    default remote where one is needed, or the shared folder takes no lock.
+    """
+    check_committed(root, [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
+    plan = {
+        "commit": git(root, "rev-parse", "HEAD").strip(),
+        "source": options.source or str(root.resolve()),
+        "clones": options.clones
+        or ("~/.cache/erkt/fleet" if options.remote else str(root.resolve() / _CLONES)),
+        "versions": versions(PACKAGES),
+        "environment": dict(_variables(root, os.environ)),
+        "sidecars": paths.environment("").parent.as_posix(),
+        "cache": None,
+        "proof": None,
+        **_dvc_settings(options),
+    }
+    if options.remote:
+        yield plan
+        return
+    store = states.store(root, os.environ)
+    plan["environment"][states.VARIABLE] = str(store)
+    proof = store / "locks" / f"fleet-{secrets.token_hex(8)}"
+    held = FileLock(proof)
+    try:
+        proof.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire(timeout=0)
+    except OSError as error:
+        raise ErktError(f"{proof.parent}: no lock can be made there: {error}") from error
+    try:
+        yield plan | {"proof": str(proof)}
+    finally:
+        held.release()
+        proof.unlink(missing_ok=True)
+
+
+def _variables(root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what decides rounding here, and the places that params.yaml names."""
+    named = set(_VARIABLE.findall((root / paths.PARAMS).read_text(encoding="utf-8")))
+    for name, value in environment.items():
+        if name != states.VARIABLE and (name.startswith(OF_THE_HEAD) or name in named):
+            yield name, value
+
+
+def _dvc_settings(options: Options) -> dict[str, Any]:
+    """Return the cache's folder and how DVC is set here where workers have to do the same."""
+    with opened() as repo:
+        core, cache = repo.config["core"], repo.config["cache"]
+        if options.remote and not core.get("remote"):
+            raise ErktError(
+                "--remote: DVC has no default remote; dvc remote add --default NAME PLACE, and commit"
+            )
+        kinds = cache.get("type")
+        links = f"    type = {','.join(kinds) if kinds else _LINKS}\n"
+        links += f"    shared = {cache['shared']}\n" if cache.get("shared") else ""
+        settings = "[core]\n    analytics = false\n"
+        settings += "    hardlink_lock = true\n" if core.get("hardlink_lock") else ""
+        folder = None if options.remote else str(Path(repo.cache.local.path).parent.parent)
+    return {"settings": settings, "links": links, "cache": folder}
