@@ -12,8 +12,8 @@ Graph = dict[str, set[str]]
 def cells_to_make(targets: Sequence[str]) -> Graph:
     """Return those cells that may have changed, of what ``dvc repro TARGETS`` would look at.
 
-    Without targets that is all. A cell may have changed if DVC says so, or if it reads what such a cell makes. Raises ErktError for a
-    target that does not exist, and as DVC does.
+    Without targets that is all. A cell may have changed if DVC says so, or if it reads what such a cell
+    makes. Raises ErktError for a target that does not exist, and as DVC does.
     """
     with opened() as repo:
         whole = repo.index.graph

@@ -47,8 +47,10 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
     _check_versions(plan["versions"])
     with _free_clone(_clones(plan)) as (clone, lock):
         _bring_to(clone, plan)
-        log = clone.with_suffix(".log")
-        with log.open("wb") as printed:
+        log = clone.parent / "logs" / f"{cell}.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("ab") as printed:
+            start = printed.tell()
             command = [sys.executable, "-m", "erkt.pipeline.fleet.cell", cell, str(os.getpid())]
             child = subprocess.Popen(
                 [*command, *([] if plan["cache"] else ["--remote"])],
@@ -61,7 +63,7 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
                 process_group=0,
             )
             status = _wait(child)
-        told = log.read_text(encoding="utf-8", errors="replace")
+        told = log.read_bytes()[start:].decode(errors="replace")
         if status != 0:
             raise RuntimeError(_last_line(told) or f"ended with status {status}")
         sidecar = clone / plan["sidecars"] / f"{cell.replace('@', '-')}.json"
