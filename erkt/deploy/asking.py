@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+from erkt.deploy import elsewhere
 from erkt.deploy.decoding import Decoded, cores, decoded
 from erkt.deploy.inputs import Inputs, Source
 from erkt.deploy.opening import file_of
@@ -34,7 +35,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="PATH", help=PLACES)
     parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     parser.add_argument(
-        "--threads", type=int, default=cores(), help="for decoding and for the network; default: one a core"
+        "--threads",
+        type=int,
+        help="for decoding and for the network; default: one a core, with --engine ray one a worker",
     )
     parser.add_argument(
         "--decoder",
@@ -42,17 +45,32 @@ def arguments(parser: ArgumentParser) -> None:
         default="exact",
         help="reduced: large JPEG files faster, with pixels unlike those of training; default: exact",
     )
+    parser.add_argument(
+        "--engine", choices=["here", "ray"], default="here", help="ray: in several processes, on any machines"
+    )
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--workers", type=int, help="with ray: processes on this machine; default: one a core")
+    place.add_argument("--address", help="with ray: HOST:PORT of a cluster; default: RAY_ADDRESS, if set")
 
 
 def opened(options: Namespace) -> tuple[Predictor, Inputs]:
     """Return the model and the images; ErktError if either is not there."""
-    if options.threads < 1:
-        raise ErktError(f"--threads {options.threads}: expected 1 or more")
+    if options.threads is None:
+        options.threads = cores() if options.engine == "here" else 1
+    for name, value in (("threads", options.threads), ("workers", options.workers)):
+        if value is not None and value < 1:
+            raise ErktError(f"--{name} {value}: expected 1 or more")
+    if options.engine == "here" and (options.workers or options.address):
+        raise ErktError("--workers and --address are for --engine ray")
+    if options.engine == "ray":
+        elsewhere.check(options.places, options.out)
     inputs = Inputs(options.places, sys.stdin)
     return load(options.model, options.threads), inputs
 
 
-def fill(options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *, label: str) -> int:
+def fill(
+    options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *, label: elsewhere.Command
+) -> int:
     """Write a row for each image to ``options.out``, and say how it went; return the exit status.
 
     Raises ErktError if there is no image at all, and as ``Shards`` does.
@@ -69,9 +87,23 @@ def fill(options: Namespace, inputs: Inputs, predictor: Predictor, rows: Rows, *
     total, kept = inputs.count(), shards.rows_kept
     kept = kept if total is None else min(kept, total)
     with closing(Progress(total, label=label, unit="images", done=kept)) as progress:
-        decode = _decode(predictor, options)
         try:
-            written = shards.fill(_some(inputs), rows, decode, progress.update)
+            if options.engine == "here":
+                decode = _decode(predictor, options)
+                written = shards.fill(_some(inputs), rows, decode, progress.update)
+            else:
+                work = elsewhere.Work(
+                    options.model.resolve(),
+                    made_by["model"],
+                    options.threads,
+                    label,
+                    getattr(options, "top", None),
+                    options.decoder,
+                    Path.cwd(),
+                    elsewhere.versions(),
+                )
+                with elsewhere.maker(work, options.address, options.workers or cores()) as make:
+                    written = shards.fill_elsewhere(_some(inputs), rows.schema, make, progress.update)
         except KeyboardInterrupt:
             progress.close()
             kept_in = f"what is done is kept in {shards.folder}"

@@ -80,6 +80,11 @@ class Inputs:
             yield from (_file(Path(name)) for name in found)
 
 
+def by_name(name: str, folder: Path) -> Source:
+    """Return the image that ``Inputs`` named so in the working folder ``folder``; none in an archive."""
+    return Source(name, partial(read, folder / name))
+
+
 def _is_pattern(place: str) -> bool:
     return glob.has_magic(place)
 

@@ -1,4 +1,7 @@
-"""A table of any length, made shard by shard, so that what is done survives whatever happens."""
+"""A table of any length, made shard by shard, so that what is done survives whatever happens.
+
+Shards are made here, or elsewhere (``erkt.deploy.elsewhere``).
+"""
 
 import hashlib
 import json
@@ -27,7 +30,11 @@ T = TypeVar("T")
 SHARD = 1000
 """Images whose rows are written at once: what is lost at most, beside those under way."""
 
-_MADE_BY = "made-by.json"
+MADE_BY = "made-by.json"
+"""Lies beside shards, and says what their rows depend on."""
+
+Make = Callable[[Iterator[tuple[Path, list[str]]]], Iterable[tuple[int, int]]]
+"""Makes shards, given as the file to write and the images' names; yields each one's rows and errors."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,8 @@ class Shards:
             raise ErktError(f"{self.folder}: cannot be made: {error}") from None
         try:
             remove_leftovers(self.folder)
-            known = self.folder / _MADE_BY
-            if known.exists() and self.rows_kept and read_json(known) != dict(made_by):
+            known = self.folder / MADE_BY
+            if self.rows_kept and not (known.exists() and read_json(known) == dict(made_by)):
                 raise ErktError(
                     f"{self.folder}: begun with another model, other paths or options; remove it, or choose "
                     "another name"
@@ -91,17 +98,25 @@ class Shards:
         done = 0
         missing = decode(self._missing(sources, state))
         for shard in _in_groups(missing, SHARD):
-            tables = [rows.of(batch) for batch in _in_groups(shard, BATCH)]
             number = state.missing.popleft()
-            state.errors += self._write(number, pa.concat_tables(tables), [image.name for image in shard])
+            state.errors += self._write(number, shard, rows)
             done += len(shard)
             on_image(state.kept + done)
-        with replace_whole(self.out) as temporary, writer(temporary, self.suffix, rows.schema) as table:
-            for number in range(state.shards):
-                table.write_table(pa.parquet.read_table(self._path(number)).cast(rows.schema))
-        self._lock.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return Written(state.kept + done, state.errors)
+        return self._join(state, done, rows.schema)
+
+    def fill_elsewhere(
+        self, sources: Iterable[Source], schema: pa.Schema, make: Make, on_image: Callable[[int], None]
+    ) -> Written:
+        """Have every shard that is not there made by ``make``, which calls ``write_shard`` wherever it likes.
+
+        Otherwise as ``fill``.
+        """
+        state, done = _State(), 0
+        for images, errors in make(self._missing_shards(sources, state)):
+            done += images
+            state.errors += errors
+            on_image(state.kept + done)
+        return self._join(state, done, schema)
 
     @property
     def rows_kept(self) -> int:
@@ -121,12 +136,34 @@ class Shards:
             number, state.shards = state.shards, state.shards + 1
             if self._path(number).exists():
                 names = [first.name, *(source.name for source in islice(rest, SHARD - 1))]
-                state.errors += self._errors_in(number, names)
-                state.kept += len(names)
+                self._keep(number, names, state)
             else:
                 state.missing.append(number)
                 yield first
                 yield from islice(rest, SHARD - 1)
+
+    def _missing_shards(self, sources: Iterable[Source], state: "_State") -> Iterator[tuple[Path, list[str]]]:
+        """Yield file and names of shards that are not there."""
+        for shard in _in_groups(sources, SHARD):
+            number, state.shards = state.shards, state.shards + 1
+            names = [source.name for source in shard]
+            if self._path(number).exists():
+                self._keep(number, names, state)
+            else:
+                yield self._path(number), names
+
+    def _keep(self, number: int, names: list[str], state: "_State") -> None:
+        state.errors += self._errors_in(number, names)
+        state.kept += len(names)
+
+    def _join(self, state: "_State", done: int, schema: pa.Schema) -> Written:
+        """Make the table of all shards, and remove them."""
+        with replace_whole(self.out) as temporary, writer(temporary, self.suffix, schema) as table:
+            for number in range(state.shards):
+                table.write_table(pa.parquet.read_table(self._path(number)).cast(schema))
+        self._lock.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return Written(state.kept + done, state.errors)
 
     def _errors_in(self, number: int, names: list[str]) -> int:
         path = self._path(number)
@@ -141,15 +178,29 @@ class Shards:
             )
         return int(about[b"errors"])
 
-    def _write(self, number: int, rows: pa.Table, names: list[str]) -> int:
-        errors: int = len(rows) - rows.column("error").null_count
-        about = {b"names": _digest(names), b"errors": str(errors).encode()}
-        with replace_whole(self._path(number)) as temporary:
-            pa.parquet.write_table(rows.replace_schema_metadata(about), temporary)
-        return errors
+    def _write(self, number: int, shard: list[Decoded], rows: Rows) -> int:
+        return write_shard(self._path(number), shard, rows)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.parquet"
+
+
+def write_shard(path: Path, shard: Iterable[Decoded], rows: Rows) -> int:
+    """Write the rows of a shard's images to ``path``, whole; return how many of them are errors.
+
+    Raises ErktError for what the file system refuses.
+    """
+    names: list[str] = []
+    tables = []
+    for batch in _in_groups(shard, BATCH):
+        names += [image.name for image in batch]
+        tables.append(rows.of(batch))
+    table = pa.concat_tables(tables)
+    errors: int = len(table) - table.column("error").null_count
+    about = {b"names": _digest(names), b"errors": str(errors).encode()}
+    with replace_whole(path) as temporary:
+        pa.parquet.write_table(table.replace_schema_metadata(about), temporary)
+    return errors
 
 
 @dataclass

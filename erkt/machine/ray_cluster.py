@@ -125,7 +125,7 @@ class RayCluster:
         if isinstance(error, known.RayTaskError):
             cause = error.cause
             told = " ".join(str(cause).split())
-            return told if type(cause) is RuntimeError else f"{type(cause).__name__}: {told}"
+            return told if type(cause) in (ErktError, RuntimeError) else f"{type(cause).__name__}: {told}"
         if isinstance(error, (known.TaskCancelledError, known.GetTimeoutError)):
             return "stopped"
         if isinstance(error, known.OutOfMemoryError):
