@@ -25,6 +25,7 @@ RETRIES = 3
 _LEAVING_SECONDS = 45  # more than a worker gives what it started
 _CONNECT_SECONDS = 5
 _LOST_AFTER = 3  # times that the head does not answer
+_TOKEN = secrets.token_hex(32)  # one a process, since Ray reads it once
 _OBJECTS_BYTES = 80_000_000  # the least that Ray takes; tasks return little
 _LOCAL = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -122,12 +123,12 @@ class RayCluster:
 
     def _why(self, error: Exception) -> str:
         known = self._ray.exceptions
+        cause = error.cause if isinstance(error, known.RayTaskError) else error
+        if isinstance(cause, (known.TaskCancelledError, known.GetTimeoutError)):
+            return "stopped"
         if isinstance(error, known.RayTaskError):
-            cause = error.cause
             told = " ".join(str(cause).split())
             return told if type(cause) in (ErktError, RuntimeError) else f"{type(cause).__name__}: {told}"
-        if isinstance(error, (known.TaskCancelledError, known.GetTimeoutError)):
-            return "stopped"
         if isinstance(error, known.OutOfMemoryError):
             return (
                 f"its machine ran out of memory {RETRIES + 1} times; give each more CPUs, so that fewer run"
@@ -163,7 +164,7 @@ def joined(address: str | None, workers: int) -> Iterator[RayCluster]:
     os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address is None:
-        os.environ.update(_LOCAL, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(_LOCAL, RAY_AUTH_TOKEN=_TOKEN)
     own = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     ray = _ray()
     try:

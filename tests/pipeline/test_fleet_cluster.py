@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,8 +18,10 @@ import yaml
 from clone import Clone, finished_clone
 from ray_nodes import Nodes, two_nodes
 
-pytestmark = pytest.mark.slow
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'erkt[fleet]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'erkt[fleet]'"),
+]
 
 T = TypeVar("T")
 
