@@ -249,7 +249,8 @@ def _work(
     """Run a task on a worker; return the node, the seconds, and what the function returned."""
     ray = importlib.import_module("ray")
     node: str = ray.get_runtime_context().get_node_id()
-    board.began.remote(key, node)
+    with suppress(ray.exceptions.RayError):  # it is waited for, so that it is known where a task failed
+        ray.get(board.began.remote(key, node), timeout=_CONNECT_SECONDS)
     started = time.perf_counter()
     value = function(*arguments)
     return node, time.perf_counter() - started, value
