@@ -140,7 +140,7 @@ def test_a_stage_a_worker_and_a_node_are_killed(nodes: Nodes, expected: Clone, t
     fleet = Fleet(clone, nodes)
     stage = fleet.stage("cache_logits@0-one-0")
     worker_of(stage).send_signal(signal.SIGKILL)
-    stage.wait(60)
+    stage.wait(PATIENCE_SECONDS)
     stage = fleet.stage("distill@0")
     fleet.checkpoint("distill@0")
     killed = node_of(stage)

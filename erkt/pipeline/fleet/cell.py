@@ -9,12 +9,19 @@ import signal
 from argparse import ArgumentParser
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from erkt.errors import ErktError
 from erkt.inflight import states, stopping
 from erkt.pipeline.dvc_repository import opened, push_all
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _end_all(number: int, frame: FrameType | None) -> None:
+    """End with all that this process began: a stage hears of its parent only once it is loaded."""
+    signal.signal(number, signal.SIG_DFL)
+    os.killpg(os.getpgrp(), number)
 
 
 def main() -> int:
@@ -24,6 +31,7 @@ def main() -> int:
     parser.add_argument("parent", type=int)
     parser.add_argument("--remote", action="store_true", help="no file system is shared")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end_all)
     stopping.die_with_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # Ray blocks SIGINT, and it is inherited
     if os.getppid() != options.parent:
