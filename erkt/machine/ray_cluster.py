@@ -25,11 +25,10 @@ RETRIES = 3
 _LEAVING_SECONDS = 45  # more than a worker gives what it started
 _CONNECT_SECONDS = 5
 _LOST_AFTER = 3  # times that the head does not answer
-_TOKEN = secrets.token_hex(32)  # one a process, since Ray reads it once
 _OBJECTS_BYTES = 80_000_000  # the least that Ray takes; tasks return little
 _LOCAL = {
-    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # one a process, since Ray reads it once
     "RAY_worker_niceness": "0",
 }
 
@@ -160,11 +159,10 @@ def joined(address: str | None, workers: int) -> Iterator[RayCluster]:
     """
     if address is not None:
         _check_address(address)
-    former = dict(os.environ)
-    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if address is None:
-        os.environ.update(_LOCAL, RAY_AUTH_TOKEN=_TOKEN)
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": str(RETRIES)}
+    settings |= {} if address else _LOCAL
+    former = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     own = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     ray = _ray()
     try:
@@ -183,8 +181,10 @@ def joined(address: str | None, workers: int) -> Iterator[RayCluster]:
         yield cluster
     finally:
         ray.shutdown()
-        os.environ.clear()
-        os.environ.update(former)
+        for name, value in former.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def by_value(module: ModuleType) -> None:

@@ -43,9 +43,9 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 class Fleet:
     """``erkt fleet repro`` in a clone, and the processes of its cells."""
 
-    def __init__(self, clone: Clone, nodes: Nodes) -> None:
+    def __init__(self, clone: Clone, nodes: Nodes, *targets: str) -> None:
         self.clone, self.printed = clone, clone.folder.parent / "printed.txt"
-        command = [sys.executable, "-m", "erkt", "fleet", "repro", "--address", nodes.address]
+        command = [sys.executable, "-m", "erkt", "fleet", "repro", *targets, "--address", nodes.address]
         own = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "ERKT_"))}
         own |= nodes.variables | {"PYTHONPATH": str(clone.folder), "DVC_NO_ANALYTICS": "1"}
         with self.printed.open("wb") as printed:
@@ -158,3 +158,28 @@ def test_a_stage_a_worker_and_a_node_are_killed(nodes: Nodes, expected: Clone, t
     }
     assert_as_one_machine(clone, expected)
     assert fleet.told.count("Traceback") == 0
+
+
+def test_ctrl_c_and_the_end_of_the_head_end_the_stages(nodes: Nodes, tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    clone = Clone(tmp_path / "clone")
+    clone.params["runtime"]["checkpoint_seconds"] = 0
+    clone.params["teachers"]["one"]["recipe"]["epochs"] = 200  # nobody waits for its end
+    clone.write_params()
+    clone.commit("long")
+    cell = "train_teacher@0-one"
+
+    fleet = Fleet(clone, nodes, cell)
+    stage = fleet.stage(cell)
+    fleet.checkpoint(cell)
+    fleet.process.send_signal(signal.SIGINT)
+    assert fleet.end() == 130, fleet.told
+    assert fleet.told.endswith("stopped; what is done is kept, and the same command goes on\n")
+    assert not stage.is_running()
+    (log,) = clone.folder.glob(f".dvc/tmp/fleet/*/logs/{cell}.log")
+    assert f"error: {cell}: interrupted; what it had done is kept, dvc repro goes on" in log.read_text()
+
+    fleet = Fleet(clone, nodes, cell)
+    stage = fleet.stage(cell)
+    fleet.process.kill()
+    stage.wait(PATIENCE_SECONDS)

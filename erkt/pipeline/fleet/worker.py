@@ -230,4 +230,5 @@ def _last_line(told: str) -> str:
     """Return the line that says what went wrong: the stage's own, or the last that DVC printed."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return next(iter((own or lines)[-1:]), "")
+    last = next(iter((own or lines)[-1:]), "")
+    return re.sub(r"^ERROR: (?:failed to reproduce '[^']+': )?", "", last)
