@@ -130,7 +130,7 @@ def source(tmp_path: Path) -> Path:
         "    sys.exit('error: bad: no such image\\nERROR: failed to reproduce')\n"
         "pathlib.Path('metrics/environment').mkdir(parents=True)\n"
         "pathlib.Path('metrics/environment/split-0.json').write_text('{}')\n"
-        "print(\"Running stage 'split@0':\")\n"
+        "print(\"Running stage 'prepare':\\nRunning stage 'split@0':\")\n"
         "print(sorted(name for name in os.environ if name.startswith(('OMP_', 'RAY_', 'ERKT_'))))\n"
     )
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "code"]):
@@ -145,10 +145,10 @@ def test_a_worker_makes_a_cell_in_a_clean_clone_of_the_commit(
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     plan = plan_of(source, tmp_path, environment={"ERKT_INFLIGHT": "there"})
     for _ in range(2):  # the second time what the first left in the clone is gone again
-        assert worker.make(plan, "split@0") == {"ran": ["split@0"], "sidecar": "{}"}
+        assert worker.make(plan, "split@0") == {"others": ["prepare"], "sidecar": "{}"}
     (host,) = (tmp_path / "clones").iterdir()
     assert host.name == os.uname().nodename
-    assert (host / "logs/split@0.log").read_text().splitlines()[1::2] == ["['ERKT_INFLIGHT']"] * 2
+    assert (host / "logs/split@0.log").read_text().splitlines()[2::3] == ["['ERKT_INFLIGHT']"] * 2
     assert f"dir = {tmp_path}/cache\n    type = hardlink\n" in (host / "0/.dvc/config.local").read_text()
     with pytest.raises(RuntimeError, match=r"^bad: no such image$"):
         worker.make(plan, "bad")
@@ -177,7 +177,7 @@ def test_a_damaged_clone_is_made_anew(source: Path, tmp_path: Path) -> None:
     worker.check(plan)
     (host,) = (tmp_path / "clones").iterdir()
     (host / "0/.git/index.lock").write_text("")  # git was killed
-    assert worker.make(plan, "split@0")["ran"] == ["split@0"]
+    assert worker.make(plan, "split@0")["sidecar"] == "{}"
 
 
 def test_what_it_started_ends_when_it_is_interrupted(source: Path, tmp_path: Path) -> None:
@@ -236,6 +236,24 @@ def test_without_a_terminal_each_beginning_and_each_end_is_a_line_once() -> None
     assert lines[1].startswith("a: made in 3 s on one; 1 of 2 done, 0 running")
     assert lines[2] == "b: failed: no space left on two; 2 of 2 done, 0 running"
     assert len(lines) == 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_there_is_a_table_that_goes_in_the_end() -> None:
+    stream = Terminal()
+    running = {str(number): Running("one", time.time() - 7) for number in range(40)}
+    standing = Standing([*running, "b"], {"b": Ended("b", "two", 3.0, None, "no space left")}, running)
+    with displayed(stream) as display:
+        display.show(standing)
+    told = stream.getvalue()
+    assert "1 of 41 done, 40 running" in told
+    assert "and 10 more" in told
+    assert re.search("b .*two .*failed: no space left", told)
+    assert told.endswith("\x1b[2K")  # the last line is erased
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(42, "42 s"), (200, "3 min"), (9000, "2.5 h")])

@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with states.alone(lock, waiting, lambda: False):
             dvc(["checkout", "--quiet", "--force", "--allow-missing", "--with-deps", options.cell])
-            pull = ["--pull", "--allow-missing"] if options.remote else []
+            pull = ["--pull"] if options.remote else []
             status: int = dvc(["repro", *pull, options.cell])
             if status == 0 and options.remote:
                 with opened() as repo:

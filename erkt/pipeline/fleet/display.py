@@ -89,7 +89,10 @@ def report(standing: Standing) -> str:
 
 
 def _row(ended: Ended) -> tuple[str, str, str, str]:
-    return ended.key, ended.node, f"{ended.seconds:.1f}", f"failed: {ended.error}" if ended.error else ""
+    how = f"failed: {ended.error}" if ended.error else ""
+    if ended.value is not None and ended.value["others"]:  # what the caches have lost, or never had
+        how = f"made there too: {', '.join(ended.value['others'])}"
+    return ended.key, ended.node, f"{ended.seconds:.1f}", how
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -25,6 +25,7 @@ An engine sets some of them for its own workers.
 """
 
 _NOT_FOR_CELLS = (*OF_THE_HEAD, "DASK_", "RAY_", "PYTHONPATH", "PYTHONSAFEPATH")
+_RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 30  # for a stage to keep what it has
 
@@ -40,7 +41,7 @@ def check(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
-    """Make one cell; return which cells DVC ran for it (``ran``), and the cell's sidecar (``sidecar``).
+    """Make one cell; return which others DVC ran for it (``others``), and the cell's sidecar (``sidecar``).
 
     The process that makes it ends with this one, however this one ends, and what it started with it.
     """
@@ -68,7 +69,7 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
             raise RuntimeError(_last_line(told) or f"ended with status {status}")
         sidecar = clone / plan["sidecars"] / f"{cell.replace('@', '-')}.json"
         return {
-            "ran": re.findall(r"^Running stage '([^']+)'", told, flags=re.MULTILINE),
+            "others": [name for name in _RUNNING.findall(told) if name != cell],
             "sidecar": sidecar.read_text(encoding="utf-8") if sidecar.is_file() else None,
         }
 
@@ -149,7 +150,7 @@ def _taken(lock: int) -> bool:
 def _no_stage_in(clone: Path) -> bool:
     """Return whether no stage is left there: one whose dvc was killed takes a while to keep what it has."""
     for path in (clone / ".dvc/tmp/erkt").glob("*.lock"):
-        with path.open("rb+") as file:
+        with suppress(FileNotFoundError), path.open("rb+") as file:
             if not _taken(file.fileno()):
                 return False
     return True
