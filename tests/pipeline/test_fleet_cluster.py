@@ -109,8 +109,8 @@ def runs_of(clone: Clone) -> Counter[str]:
 
 
 def assert_as_one_machine(clone: Clone, expected: Clone) -> None:
-    lock, other = ((one.folder / "dvc.lock").read_bytes() for one in (clone, expected))
-    assert lock == other
+    lock, other = (yaml.safe_load((one.folder / "dvc.lock").read_text()) for one in (clone, expected))
+    assert lock == other  # in which order, is that of the runs
     assert clone.outputs() == expected.outputs()
     names = [sorted((one.folder / "metrics/environment").iterdir()) for one in (clone, expected)]
     assert [path.name for path in names[0]] == [path.name for path in names[1]]
