@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from erkt.data.archive import members
 from erkt.data.contents import EXPECTED, HIDDEN, Contents, files_in, reader
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
-from erkt.data.parts import NAMES
+from erkt.data.parts import NAMES, parts_in
 from erkt.data.prepare import decode, in_threads
 from erkt.data.sources.published import Published
 from erkt.data.sources.table import images_listed
@@ -99,12 +100,18 @@ def inspect(
     Raises ErktError for a path that is neither folder nor archive, for one that is refused as a whole
     (damaged, unsafe names, dangling links), and for lists that do not belong to it.
     """
+    packed = None
+    if published is not None and path.is_file() and not _is_table(path):
+        packed = parts_in(members(path), str(path))
+    if packed is not None:
+        published = None  # the parts travel with this archive
     contents, scenes, unreadable = _read(path, settings, on_image, published)
     keys = sorted(scenes, key=order_of)
     labels = labels_of(map(_class_of, keys))
-    divided: dict[str, str] = {}
+    divided: dict[str, str] = packed or {}
     if published is not None and not contents.refused:
         divided = published.finished(contents.names)
+    if divided:
         parts = parts or _as_lists(divided, keys, labels)
     _check_lists(parts, keys)
     ordered = [scenes[key] for key in keys]
@@ -249,7 +256,7 @@ def _read(
 
 
 def _bytes(path: Path, contents: Contents, published: Published | None) -> Iterator[tuple[str, bytes]]:
-    if path.suffix.lower() == ".csv" and path.is_file():
+    if _is_table(path):
         files = iter([(key, reader(file)) for key, file in images_listed(path, published).items()])
     elif published is not None:
         files = published.sorted_out(files_in(path))
@@ -262,6 +269,10 @@ def _bytes(path: Path, contents: Contents, published: Published | None) -> Itera
             contents.refused[contents.names[key]] = str(error)
         else:
             yield key, data
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and path.is_file()
 
 
 def _scene(data: bytes, settings: Prepare) -> _Scene:
@@ -290,7 +301,8 @@ def _as_lists(
     """Return key and label of the readable images by published part; one without images is left out."""
     lists: dict[str, list[tuple[str, int]]] = {part: [] for part in NAMES}
     for key in keys:
-        lists[divided[key]].append((key, labels[_class_of(key)]))
+        if key in divided:  # others have no class
+            lists[divided[key]].append((key, labels[_class_of(key)]))
     return {part: listed for part, listed in lists.items() if listed}
 
 

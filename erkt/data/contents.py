@@ -87,7 +87,7 @@ class Contents:
             return []
         if len(self._parents) > 1:
             return [self._scattered()]
-        if classes <= _PARTS:
+        if {name.lower() for name in classes} <= _PARTS:
             named = " and ".join(sorted(classes))
             how = f"put class folders into them ({_TAKE}), or rename them"
             return [f"the class folders are called {named}, as the parts of a split are; {how}"]

@@ -143,6 +143,8 @@ def test_sizes_and_modes_are_counted_before_preparation(tmp_path: Path) -> None:
     assert {(size["width"], size["height"]) for size in facts.sizes[1:]} == {(90, 30), (64, 64)}
     assert facts.modes == {"RGB": 19, "L": 1}
     assert cautions(facts) == [
+        "images that stay below 64 of 255: 1",
+        "images of a single value: 1",
         "images smaller than prepare.side (48), to be enlarged: 1",
         "images that are not square: 1; prepare.non_square is squash",
     ]
@@ -297,6 +299,8 @@ def test_the_command_works_anywhere_and_json_has_everything(tmp_path: Path) -> N
         "filter": "bicubic",
         "non_square": "squash",
         "undecodable": "refuse",
+        "bands": None,
+        "stretch": None,
     }
     assert report["conflicts"] == [["beach/wrong.png", "viaduct/5.png"]]
     assert report["twins"][0]["image"] == "viaduct/near.jpg"

@@ -245,6 +245,8 @@ def divided(tmp_path: Path, made: Dataset) -> dict[str, list[str]]:
     prepare(tmp_path / "archive", tmp_path / "prepared", SETTINGS, ignore)
     rows = read_index(tmp_path / "prepared/index.csv")
     part_of = read_table((tmp_path / "prepared/parts.csv").read_text(), "parts")
+    packed = inspect(tmp_path / "archive", SETTINGS, {}, ignore, AS_IS, here)
+    assert (packed.parts, problems(packed)) == (facts.parts, [])
     keys, labels = [row.key for row in rows], [row.label for row in rows]
     places = as_published(keys, labels, part_of, AS_IS, 0)
     assert facts.parts == {part: len(found) for part, found in places.items() if found}

@@ -661,7 +661,7 @@ def test_what_is_broken_in_a_clone_is_found(tmp_path: Path, monkeypatch: Patch) 
         "problem  dataset.location: $SCENES: the environment variable SCENES is not set",
         "problem  DVC: the remote team ",
         "problem  MLflow: http://***@127.0.0.1",
-        "problem  networks: student: timm has no architecture 'resnet5000'",
+        "problem  networks: teachers.one.network: timm has no architecture 'resnet5000'",
     ):
         assert any(line.startswith(expected) for line in lines), expected
     assert "secret" not in "".join(lines)
