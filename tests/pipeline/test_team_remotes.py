@@ -187,7 +187,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Team:
     """Ana has run another ratio on a branch and pushed; Ben has pulled the first run."""
     made = make_team(tmp_path_factory)
     prepare(made)
-    assert executed(made.run("ana: another ratio")) == STUDENT
+    assert executed(made.run("ana: another ratio")) == STUDENT + PAGE
     return made
 
 
@@ -202,19 +202,19 @@ def test_clones_with_one_cache_run_nothing_and_hold_one_copy(changed: Team) -> N
     assert weights[0].samefile(weights[1])
     assert weights[0].stat().st_mode & 0o222 == 0
     printed = changed.shell("cara", f"{RATIO} && dvc repro")
-    assert (executed(printed), restored(printed)) == ([], STUDENT)
+    assert (executed(printed), restored(printed)) == ([], STUDENT + PAGE)
 
 
 def test_an_experiment_travels_with_its_files(team: Team) -> None:
-    assert executed(team.run("ana: send an experiment")) == STUDENT
+    assert executed(team.run("ana: send an experiment")) == STUDENT + PAGE
     printed = team.run("ben: take it")
-    assert executed(printed) == restored(printed) == []
+    assert (executed(printed), restored(printed)) == (PAGE, [])
     students = [team.folder / who / "data/students/0/weights.safetensors" for who in ("ana", "ben")]
     assert students[0].read_bytes() == students[1].read_bytes()
     assert "mild" in team.shell("ben", "dvc exp list --rev main")
 
 
-def test_two_peoples_seeds_merge_cell_by_cell_and_only_the_summary_runs(team: Team) -> None:
+def test_two_peoples_seeds_merge_cell_by_cell_and_only_summary_and_page_run(team: Team) -> None:
     for who, seeds in (("ana", "[0, 1]"), ("ben", "[0, 2]")):
         team.shell(who, f"git switch --quiet --create {who}")
         params = team.folder / who / "params.yaml"
@@ -230,7 +230,7 @@ def test_two_peoples_seeds_merge_cell_by_cell_and_only_the_summary_runs(team: Te
     ours = yaml.safe_load(team.shell("ana", "git show :2:params.yaml"))
     params.write_text(yaml.safe_dump(ours | {"seeds": [0, 1, 2]}))
     printed = team.run("ana: keep both sides")
-    assert (executed(printed), restored(printed)) == (["summarize"], [])
+    assert (executed(printed), restored(printed)) == (["summarize", *PAGE], [])
     staged = team.shell("ana", "git add . && git diff --cached --name-only HEAD")
     assert ".safetensors" not in staged
     assert ".npy" not in staged
