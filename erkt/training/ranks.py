@@ -34,7 +34,6 @@ Positions = NDArray[np.int64]
 _PATIENCE = timedelta(days=1)
 """How long a process waits for another that is alive: as long as validating may take the first one."""
 
-
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # else they take an address that others can reach
 
 
