@@ -238,6 +238,15 @@ def test_without_a_terminal_each_beginning_and_each_end_is_a_line_once() -> None
     assert len(lines) == 3
 
 
+def test_who_reads_the_lines_may_go() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w", encoding="utf-8") as stream, displayed(stream) as display:
+        os.close(reading)
+        display.show(Standing(["a"], {}, {"a": Running("one", time.time())}))
+        display.show(Standing(["a"], {"a": Ended("a", "one", 3.0, None, None)}, {}))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)  # what is still in the buffer, at its close
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

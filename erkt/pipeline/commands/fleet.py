@@ -66,13 +66,15 @@ def run(options: Namespace) -> int:
                 print("all cells are up to date")
                 return 0
             standing, stopped = make(graph, plan, where)
-            print(report(standing), end="", flush=True)
-            if stopped:
-                print("stopped; what is done is kept, and the same command goes on", file=sys.stderr)
-                return 130
-            ran_here = bring_home(standing, options.targets, remote=options.remote)
+            try:
+                ran_here = [] if stopped else bring_home(standing, options.targets, remote=options.remote)
+            finally:
+                print(report(standing), end="", flush=True)
     except Timeout:
         raise ErktError("another erkt fleet runs in this repository; wait for its end") from None
+    if stopped:
+        print("stopped; what is done is kept, and the same command goes on", file=sys.stderr)
+        return 130
     if ran_here:
         print(f"not found in the cache, and made here again: {', '.join(ran_here)}", file=sys.stderr)
     for name, why in standing.failed.items():

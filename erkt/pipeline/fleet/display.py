@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -39,7 +39,8 @@ class Display:
     def _line(self, line: str, more: str = "") -> None:
         if line not in self._told:
             self._told.add(line)
-            print(f"{line}{more}", file=self._stream, flush=True)
+            with suppress(OSError, ValueError):  # who read the lines has gone; the work goes on
+                print(f"{line}{more}", file=self._stream, flush=True)
 
     def _summary(self, standing: Standing) -> str:
         done, running = len(standing.ended), sum(name not in standing.ended for name in standing.running)
