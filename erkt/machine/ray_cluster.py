@@ -24,6 +24,7 @@ RETRIES = 3
 
 _LEAVING_SECONDS = 45  # more than a worker gives what it started
 _CONNECT_SECONDS = 5
+_STARTS = 3  # of a cluster of this machine
 _LOST_AFTER = 3  # times that the head does not answer
 _OBJECTS_BYTES = 80_000_000  # the least that Ray takes; tasks return little
 _LOCAL = {
@@ -166,19 +167,8 @@ def joined(address: str | None, workers: int) -> Iterator[RayCluster]:
     own = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
     ray = _ray()
     try:
-        try:
-            ray.init(
-                address=address or "local",
-                log_to_driver=False,
-                logging_level="ERROR",
-                configure_logging=False,
-                **({} if address else own),
-            )
-            cluster = RayCluster(ray, address)
-        except (ray.exceptions.RayError, ConnectionError, OSError, RuntimeError, ValueError) as error:
-            line = " ".join(str(error).split())
-            raise ErktError(f"Ray{f' at {address}' if address else ''}: {line[:300]}") from None
-        yield cluster
+        _init(ray, address, {} if address else own)
+        yield RayCluster(ray, address)
     finally:
         ray.shutdown()
         for name, value in former.items():
@@ -205,6 +195,25 @@ def _ray() -> ModuleType:
         ) from None
     by_value(sys.modules[__name__])
     return ray
+
+
+def _init(ray: ModuleType, address: str | None, own: Mapping[str, Any]) -> None:
+    """Join or start a cluster; a start is tried again, since Ray gives its parts no more than 30 s."""
+    for left in reversed(range(1 if address else _STARTS)):
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level="ERROR",
+                configure_logging=False,
+                **own,
+            )
+            return
+        except Exception as error:  # noqa: BLE001  # Ray raises a bare one where a start takes too long
+            ray.shutdown()
+            if not left:
+                line = " ".join(str(error).split())
+                raise ErktError(f"Ray{f' at {address}' if address else ''}: {line[:300]}") from None
 
 
 def _check_address(address: str) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -340,3 +341,26 @@ def test_a_cluster_that_others_reach_needs_a_token(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with pytest.raises(ErktError, match="set RAY_AUTH_MODE=token"), ray_cluster.joined("10.0.0.1:6379", 1):
         pass
+
+
+class SlowToStart(ModuleType):
+    """Ray where its parts are not up in time for the first ``times``."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("ray")
+        self.times, self.ended = times, 0
+
+    def init(self, **settings: object) -> None:
+        if self.ended < self.times:
+            raise Exception("The current node timed out during startup.\nLater.")  # noqa: TRY002  # as Ray does
+
+    def shutdown(self) -> None:
+        self.ended += 1
+
+
+def test_a_start_on_a_busy_machine_is_tried_again_and_then_one_line() -> None:
+    ray_cluster._init(SlowToStart(2), None, {})
+    with pytest.raises(ErktError, match=r"^Ray: The current node timed out during startup\. Later\.$"):
+        ray_cluster._init(SlowToStart(3), None, {})
+    with pytest.raises(ErktError, match=r"^Ray at 127\.0\.0\.1:1: The current"):
+        ray_cluster._init(SlowToStart(1), "127.0.0.1:1", {})
