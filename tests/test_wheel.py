@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from closure import ROOT
 from deploy_run import made_run
 from empty_environment import PIP, build_wheel, install_alone
 

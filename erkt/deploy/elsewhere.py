@@ -123,8 +123,8 @@ def make_shard(work: Work, path: Path, names: Sequence[str], there: bool) -> int
             )
     rows = _rows(work)
     sources = (by_name(name, work.folder) for name in names)
-    found = decoded(sources, _predictor(work).card.preparation, work.threads, work.decoder)
-    return write_shard(path, found, rows)
+    images = decoded(sources, _predictor(work).card.preparation, work.threads, work.decoder)
+    return write_shard(path, images, rows)
 
 
 @lru_cache(maxsize=1)
