@@ -2,7 +2,7 @@
 
     python -m benchmarks.fleet
 
-Ten seeds, ten teachers and six blocks of views make 883 cells. A cell takes what it took in the demo (its
+Ten seeds, ten teachers and six blocks of views make 884 cells. A cell takes what it took in the demo (its
 stage's mean in metrics/environment), a hundred times over, so that the student takes hours. Machines have
 one place each, fail at random times, independently, and come back. Writes metrics/fleet-simulation.json.
 """

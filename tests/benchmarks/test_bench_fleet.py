@@ -36,7 +36,7 @@ def test_work_that_goes_on_from_checkpoints_loses_a_minute_at_most() -> None:
 
 def test_the_large_protocol_has_every_cell_after_what_it_reads() -> None:
     cells = fleet.cells()
-    assert len(cells) == 2 + 10 * (7 + 10 * 2 + 10 * 6) + 1 + 10
+    assert len(cells) == 2 + 10 * (7 + 10 * 2 + 10 * 6) + 2 + 10
     assert cells["cache_logits@3-t2-1"] == ["prepare", "split@3", "train_teacher@3-t2"]
     assert cells["prepare"] == ["download"]
     assert sum(name.startswith("cache_logits@3-") for name in cells["distill@3"]) == 60

@@ -133,7 +133,7 @@ def test_images_that_a_worker_does_not_see_are_refused_and_no_rows(
             path.unlink()
         return work
 
-    work = elsewhere.Work(model, "", 1, "predict", 1, tmp_path, elsewhere.versions())
+    work = elsewhere.Work(model, "", 1, "predict", 1, "exact", tmp_path, elsewhere.versions())
     (tmp_path / "made-by.json").write_text("{}")
     with pytest.raises(ErktError, match=r"0\.png: not on .*; images and output have to lie at the same path"):
         elsewhere.make_shard(unseen(work), tmp_path / "0.parquet", [str(images / "0.png")], True)

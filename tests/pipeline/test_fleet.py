@@ -288,7 +288,7 @@ def command(folder: Path, *words: str, **variables: str) -> subprocess.Completed
     [
         (["--workers", "0"], "--workers 0: expected 1 or more"),
         (["--cpus", "-1"], "--cpus -1: expected 0 or more"),
-        (["--need", "distil=1"], "--need distil=1: dvc.yaml has no stage 'distil' (did you mean 'distill'?)"),
+        (["--need", "distil=1"], "--need distil=1: dvc.yaml has no stage 'distil'; did you mean 'distill'?"),
         (["--need", "distill"], "--need distill: expected STAGE=CPUS or STAGE=CPUS,GPUS, as distill=2,0.5"),
     ],
 )

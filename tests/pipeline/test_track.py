@@ -148,7 +148,9 @@ def test_params_that_were_committed_without_a_run_are_refused(checkout: Checkout
     params.write_text(params.read_text().replace("loss_ratio: 1.0", "loss_ratio: 0.5"))
     checkout.commit("changed, not run")
     line = refusal()
-    assert line.startswith("error: distill@0: what lies here does not belong to the present code and params")
+    assert line.startswith(
+        "error: distill@0, report: what lies here does not belong to the present code and params"
+    )
     assert "run dvc repro and commit first" in line
 
 
