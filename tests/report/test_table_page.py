@@ -13,7 +13,7 @@ from erkt.report.table import table_page
 TABLES = [
     ROOT / "results/aid100-64/table9.csv",
     ROOT / "results/aid100-64/views.csv",
-    ROOT / "results/eurosat-tr5/search_plain.csv",
+    ROOT / "results/eurosat-tr5/turned-always/search_plain.csv",
 ]
 
 
