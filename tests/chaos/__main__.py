@@ -37,7 +37,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="a CSV with a row for each fault")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        Path(folder).chmod(0o755)  # some faults are another user's
         site = finished(Path(folder) / "site")
         faults = [
             fault

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -109,10 +109,13 @@ class Broken:
         self,
         *command: str,
         plan: Mapping[str, Any] | None = None,
-        user: int | None = None,
+        through: Sequence[str] = (),
         **variables: str,
     ) -> "Running":
-        """Start ``python -m`` of ``command`` in a group of its own; ``plan`` says within which limits."""
+        """Start ``python -m`` of ``command`` in a group of its own; ``plan`` says within which limits.
+
+        ``through`` is a command that runs the one after it.
+        """
         own = ("DVC_", "ERKT_", "MLFLOW_TRACKING_URI")
         outer = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         environment = outer | {
@@ -124,7 +127,7 @@ class Broken:
         }
         return Running(
             subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*through, sys.executable, "-m", *command],
                 cwd=self.clone.folder,
                 env=environment | variables,
                 stdin=subprocess.DEVNULL,
@@ -132,18 +135,12 @@ class Broken:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
-                user=user,
             )
         )
 
     def run(self, *command: str, **options: Any) -> Ended:
         """Run ``python -m`` of ``command`` to its end; ``options`` are those of ``start``."""
         return self.start(*command, **options).end()
-
-    def owned_by(self, user: int) -> None:
-        """Give all of the clone to a user."""
-        for path in [self.clone.folder, *self.clone.folder.rglob("*")]:
-            os.chown(path, user, -1, follow_symlinks=False)
 
 
 class Running:
