@@ -19,7 +19,8 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
-from erkt.data.check import cautions, inspect, problems
+from erkt.data.check import inspect
+from erkt.data.fitness import cautions, problems
 from erkt.data.lists import read_list, read_unlabelled
 from erkt.data.report import text
 from erkt.data.sources import published_in

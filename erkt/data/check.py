@@ -2,7 +2,7 @@
 
 The tree is read as the stages read it (``erkt.data.contents``), and files are decoded as
 ``erkt.data.prepare`` decodes them, so "unreadable" and "equal pixels" mean here what they will mean in the
-pipeline. ``problems`` and ``cautions`` say what makes a tree unfit, and what a person has to decide.
+pipeline. ``erkt.data.fitness`` judges what is found.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from erkt.data.archive import members
-from erkt.data.contents import EXPECTED, HIDDEN, Contents, files_in, reader
+from erkt.data.contents import Contents, files_in, reader
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
 from erkt.data.parts import NAMES, parts_in
@@ -28,7 +28,6 @@ from erkt.params.schema import as_dict
 from erkt.params.split import Split
 
 DARK = 64  # of 255; a picture whose brightest value is lower uses a quarter of its range at most
-IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 
 _LEAKS = (
     ("val", "train"),
@@ -107,7 +106,7 @@ def inspect(
         published = None  # the parts travel with this archive
     contents, scenes, unreadable = _read(path, settings, on_image, published)
     keys = sorted(scenes, key=order_of)
-    labels = labels_of(map(_class_of, keys))
+    labels = labels_of(map(class_of, keys))
     divided: dict[str, str] = packed or {}
     if published is not None and not contents.refused:
         divided = published.finished(contents.names)
@@ -115,7 +114,7 @@ def inspect(
         parts = parts or _as_lists(divided, keys, labels)
     _check_lists(parts, keys)
     ordered = [scenes[key] for key in keys]
-    counts = Counter(map(_class_of, keys))
+    counts = Counter(map(class_of, keys))
     found = find([scene.fingerprint for scene in ordered])
     copies = equal_groups(scene.file_digest for scene in ordered)
     equal = [[keys[place] for place in group] for group in found.equal]
@@ -139,88 +138,11 @@ def inspect(
         refused={_shown(name): reason for name, reason in sorted(contents.refused.items())},
         copies=[[keys[place] for place in group] for group in copies],
         equal=equal,
-        conflicts=[group for group in equal if _several_classes(group)],
+        conflicts=[group for group in equal if several_classes(group)],
         near=[asdict(pair) | {"first": keys[pair.first], "second": keys[pair.second]} for pair in found.near],
         parts={part: len(listed) for part, listed in parts.items()},
         twins=_twins(keys, found, parts),
     )
-
-
-def problems(facts: Facts) -> list[str]:
-    """Return what makes the tree unfit, one line each: training would stop, or its result would be wrong."""
-    unreadable = len(facts.unreadable) if facts.prepare["undecodable"] == "refuse" else 0
-    conflicts = len(facts.conflicts)
-    unfit = _counted(
-        {
-            "files refused by name or place: {}; rename, move or remove them": len(facts.refused),
-            "unreadable files: {}; repair them, or set prepare.undecodable to skip": unreadable,
-            "label conflicts, equal pixels in more than one class: {}; keep one label each": conflicts,
-        }
-    )
-    unfit += facts.misplaced
-    if facts.prepare.get("stretch") is None:
-        unfit += [
-            f"near-black: {count} of {facts.modes[mode]} images of mode {mode} stay below {DARK} of 255, the "
-            f"brightest has {facts.brightest[mode]}; set prepare.stretch to the range of their values"
-            for mode, count in facts.dark.items()
-            if 2 * count > facts.modes[mode]
-        ]
-    if facts.undivided and not facts.misplaced:
-        unfit.append(f"the split cannot be drawn: {facts.undivided}")
-    if len(facts.classes) < 2:
-        unfit.append(f"class folders with images: {len(facts.classes)}, at least 2 are needed; {EXPECTED}")
-    lost = sorted({_class_of(key) for key in facts.unreadable} - {UNLABELLED, *facts.classes})
-    unfit += [f"no image of the class {name!r} is readable" for name in lost]
-    single = [name for name, count in facts.classes.items() if count == 1 and not facts.undivided]
-    unfit += [f"the class {name!r} has a single image, which cannot both train and test" for name in single]
-    leak = "leak, {} images with equal pixels in {}: {}; set split.group_duplicates to exact"
-    return unfit + _leaks(facts, "equal", leak)
-
-
-def cautions(facts: Facts) -> list[str]:
-    """Return what does not stop training but should be decided by a person, one line each."""
-    doubts: list[str] = []
-    largest, smallest = max(facts.classes.values(), default=0), min(facts.classes.values(), default=0)
-    if largest > IMBALANCE * smallest:
-        times = f"{largest / smallest:.1f} times"
-        doubts.append(f"the largest class has {times} the images of the smallest; judge by AA")
-    side, rule = facts.prepare["side"], facts.prepare["non_square"]
-    small = sum(size["images"] for size in facts.sizes if min(size["width"], size["height"]) < side)
-    oblong = sum(size["images"] for size in facts.sizes if size["width"] != size["height"])
-    across = sum(_several_classes([pair["first"], pair["second"]]) for pair in facts.near)
-    others = [f"{count} {kind}" for kind, count in facts.left_out.items() if kind != HIDDEN]
-    if others:
-        doubts.append(f"files left out, since no image ends so: {', '.join(others)}")
-    doubts += _counted(
-        {
-            "unreadable files that will be left out: {}": (
-                len(facts.unreadable) if facts.prepare["undecodable"] == "skip" else 0
-            ),
-            f"images that stay below {DARK} of 255: {{}}": sum(facts.dark.values()),
-            "images of a single value: {}": facts.blank,
-            f"images smaller than prepare.side ({side}), to be enlarged: {{}}": small,
-            f"images that are not square: {{}}; prepare.non_square is {rule}": oblong,
-            "images that repeat the pixels of another: {}": sum(len(group) - 1 for group in facts.equal),
-            f"pairs of near duplicates: {{}}, of two classes: {across}": len(facts.near),
-        }
-    )
-    near = "{} images with a near duplicate in {}: {}; split.group_duplicates: near avoids it"
-    return doubts + _leaks(facts, "near", near)
-
-
-def twin_counts(facts: Facts) -> dict[tuple[str, str, str], int]:
-    """Return how many images of a part have a twin in an earlier part, by (part, earlier part, kind)."""
-    return dict(Counter((twin["part"], twin["twin_part"], twin["kind"]) for twin in facts.twins))
-
-
-def _counted(counts: Mapping[str, int]) -> list[str]:
-    """Return each text whose count is not 0, with the count in it."""
-    return [text.format(count) for text, count in counts.items() if count]
-
-
-def _leaks(facts: Facts, kind: str, text: str) -> list[str]:
-    counts = twin_counts(facts).items()
-    return [text.format(part, earlier, count) for (part, earlier, found), count in counts if found == kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,12 +204,14 @@ def _scene(data: bytes, settings: Prepare) -> _Scene:
     return _Scene(image.width, image.height, image.mode, low, high, file_digest, fingerprint(image.pixels))
 
 
-def _class_of(key: str) -> str:
+def class_of(key: str) -> str:
+    """Return the class of an image, or ``UNLABELLED``."""
     return order_of(key)[0]
 
 
-def _several_classes(keys: Sequence[str]) -> bool:
-    return len({_class_of(key) for key in keys} - {UNLABELLED}) > 1
+def several_classes(keys: Sequence[str]) -> bool:
+    """Return whether images have more than one class; those without any do not count."""
+    return len({class_of(key) for key in keys} - {UNLABELLED}) > 1
 
 
 def _shown(name: str) -> str:
@@ -302,7 +226,7 @@ def _as_lists(
     lists: dict[str, list[tuple[str, int]]] = {part: [] for part in NAMES}
     for key in keys:
         if key in divided:  # others have no class
-            lists[divided[key]].append((key, labels[_class_of(key)]))
+            lists[divided[key]].append((key, labels[class_of(key)]))
     return {part: listed for part, listed in lists.items() if listed}
 
 
@@ -316,7 +240,7 @@ def _undivided(
     """Return why the stage ``split`` would refuse these images; None if it would not, or nobody asked."""
     if division is None or not keys:
         return None
-    kind, known = division.group_duplicates, [labels[_class_of(key)] for key in keys]
+    kind, known = division.group_duplicates, [labels[class_of(key)] for key in keys]
     places = [place for place, label in enumerate(known) if label != NO_LABEL]
     groups: Sequence[Sequence[int]] = []
     if kind != "none" and len(places) == len(keys):
@@ -333,8 +257,8 @@ def _undivided(
 
 def _check_lists(parts: Parts, keys: Sequence[str]) -> None:
     """Raise ErktError for the first listed image that is not in the tree with that label."""
-    labels = labels_of(map(_class_of, keys))
-    known = {key: labels[_class_of(key)] for key in keys}
+    labels = labels_of(map(class_of, keys))
+    known = {key: labels[class_of(key)] for key in keys}
     for part, listed in parts.items():
         for key, label in listed:
             if key not in known or label not in (known[key], NO_LABEL):

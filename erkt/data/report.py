@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from erkt.data.check import Facts, cautions, problems, twin_counts
+from erkt.data.check import Facts
+from erkt.data.fitness import cautions, problems, twin_counts
 
 SHOWN = 5  # entries of a list; the facts have all
 

@@ -93,14 +93,14 @@ def fill(
                 written = shards.fill(_some(inputs), rows, decode, progress.update)
             else:
                 work = elsewhere.Work(
-                    options.model.resolve(),
-                    made_by["model"],
-                    options.threads,
-                    label,
-                    getattr(options, "top", None),
-                    options.decoder,
-                    Path.cwd(),
-                    elsewhere.versions(),
+                    model=options.model.resolve(),
+                    digest=made_by["model"],
+                    threads=options.threads,
+                    command=label,
+                    top=getattr(options, "top", None),
+                    decoder=options.decoder,
+                    folder=Path.cwd(),
+                    versions=elsewhere.versions(),
                 )
                 with elsewhere.maker(work, options.address, options.workers or cores()) as make:
                     written = shards.fill_elsewhere(_some(inputs), rows.schema, make, progress.update)

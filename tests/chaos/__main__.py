@@ -9,6 +9,7 @@ are; when a kill hits depends on the machine as well. Status 1 if anything was l
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -85,7 +86,10 @@ def run(site: Site, faults: Sequence[Fault], folder: Path, seed: int, jobs: int)
     def one(number: int) -> Verdict:
         place = folder / f"fault-{number}"
         broken = site.copy(place)
-        found = faults[number].happen(broken, _random(seed, "fault", number))
+        try:
+            found = faults[number].happen(broken, _random(seed, "fault", number))
+        except (subprocess.SubprocessError, OSError, AssertionError) as error:  # the others go on
+            found = Verdict(False, f"{type(error).__name__}: {error}")
         shutil.rmtree(place, ignore_errors=True)
         state = "survived" if found.survived else "LOST"
         print(f"{faults[number].kind}: {faults[number].where}: {state}: {found.how}", flush=True)

@@ -12,7 +12,8 @@ from closure import ROOT
 from packed import Files, ignore, refused, tar_of, unpack, write, zip_of
 from PIL import Image
 
-from erkt.data.check import Facts, cautions, inspect, problems, twin_counts
+from erkt.data.check import Facts, inspect
+from erkt.data.fitness import cautions, problems, twin_counts
 from erkt.data.prepare import prepare
 from erkt.data.report import SHOWN, text
 from erkt.data.splits import split

@@ -13,8 +13,9 @@ from test_check import CLASSES, CLEAN, SETTINGS, found, scene
 
 from erkt.data import sources
 from erkt.data.archive import members
-from erkt.data.check import Facts, cautions, inspect, problems
+from erkt.data.check import Facts, inspect
 from erkt.data.contents import files_in
+from erkt.data.fitness import cautions, problems
 from erkt.data.index import read_index
 from erkt.data.parts import read_table
 from erkt.data.prepare import prepare

@@ -12,7 +12,8 @@ from packed import ignore, refused, write, zip_of
 from PIL import Image
 
 from erkt.data import rasters
-from erkt.data.check import cautions, inspect, problems
+from erkt.data.check import inspect
+from erkt.data.fitness import cautions, problems
 from erkt.data.prepare import decode, prepare
 from erkt.deploy.pixels import from_object
 from erkt.errors import ErktError

@@ -17,7 +17,8 @@ from PIL import Image
 
 import stages.prepare
 import stages.split
-from erkt.data.check import cautions, inspect, problems
+from erkt.data.check import inspect
+from erkt.data.fitness import cautions, problems
 from erkt.data.images import open_images, open_training
 from erkt.data.index import read_index
 from erkt.data.lists import read_list, read_unlabelled
