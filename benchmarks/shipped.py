@@ -30,10 +30,10 @@ from PIL import Image
 
 import erkt
 from erkt.data.images import Part, open_parts
+from erkt.deploy.int8 import milliseconds
 from erkt.deploy.opening import file_of
 from erkt.deploy.predictor import Predictor
 from erkt.evaluation.paired import bootstrap
-from erkt.evaluation.timing import in_turns
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import write_json
 from erkt.pipeline import paths
@@ -114,7 +114,8 @@ def _exports(
     files = [known / key for key in test.keys]
     answers = {name: _answers(model, files) for name, model in models.items()}
     rows = []
-    spent = {batch: _milliseconds(models, test.side, batch) for batch in _BATCHES}
+    bare = {name: model.model for name, model in models.items()}
+    spent = {batch: milliseconds(bare, batch) for batch in _BATCHES}
     first = answers[next(iter(models))]
     for name, answer in answers.items():
         hits = {0: answer == test.labels}, {0: first == test.labels}
@@ -133,12 +134,6 @@ def _exports(
             }
         )
     return rows
-
-
-def _milliseconds(models: Mapping[str, Predictor], side: int, batch: int) -> dict[str, float]:
-    pixels = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
-    calls = {name: lambda model=model: model.model.logits(pixels) for name, model in models.items()}
-    return {name: 1000 * float(np.median(spent)) for name, spent in in_turns(calls, rounds=15).items()}
 
 
 def _answers(model: Predictor, files: Sequence[Path]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,7 +1,7 @@
 """stress: what student, teachers and ensemble keep of their accuracy on corrupted test images."""
 
 from erkt.data.images import open_images
-from erkt.evaluation import robustness
+from erkt.evaluation import robustness, robustness_table
 from erkt.evaluation.predictions import Predictions
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
@@ -30,12 +30,12 @@ def main(job: Job) -> str:
         on_condition=job.progress("conditions"),
     )
     write_csv(paths.robustness(job.seed), rows)
-    for name, gain in robustness.need_corners(rows, [*weights, "student"]).items():
+    for name, gain in robustness_table.need_corners(rows, [*weights, "student"]).items():
         job.warn(
             f"{name} is {gain:.1f} points better on turned images, with black corners, than on whole ones; "
             "lower rotation.p in base and vsm, so that it sees whole images"
         )
-    kept = robustness.means(rows, [*weights, "ensemble", "student"])
+    kept = robustness_table.means(rows, [*weights, "ensemble", "student"])
     job.write_records(paths.metrics(job.cell.stage, job.cell.label), kept)
     means = {row["network"]: row["oa"] for row in kept}
     return (

@@ -60,21 +60,23 @@ class Clone:
             yaml.safe_dump(self.params, sort_keys=False), encoding="utf-8"
         )
 
-    def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run Python in the clone, with this interpreter first on the path."""
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a process in the clone, without the developer's own of DVC and MLflow."""
         own = ("DVC_", "ERKT_", "MLFLOW_TRACKING_URI")
         outer = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{outer['PATH']}"
-        settings = {
-            "PATH": path,
+        return outer | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{outer['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(self.folder),
         }
+
+    def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the clone, with this interpreter first on the path."""
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=outer | settings | environment,
+            env=self.environment() | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -103,6 +105,15 @@ class Clone:
             for file in files
             if file.is_file() and "environment" not in file.parts
         }
+
+
+def forget_object(cache: Path, md5: str) -> None:
+    """Delete an object of DVC's cache, and what it lists if it is a folder's."""
+    path = cache / md5[:2] / md5[2:]
+    if md5.endswith(".dir"):
+        for entry in json.loads(path.read_text(encoding="utf-8")):
+            forget_object(cache, entry["md5"])
+    path.unlink(missing_ok=True)
 
 
 def finished_clone(factory: pytest.TempPathFactory) -> tuple[Clone, set[str]]:

@@ -30,6 +30,7 @@ from erkt.data.images import Subset
 from erkt.deploy.calibration import calibrate
 from erkt.deploy.card import KEY, ModelCard
 from erkt.deploy.onnx_model import OnnxModel
+from erkt.deploy.predictor import Model
 from erkt.errors import ErktError
 from erkt.evaluation.paired import bootstrap
 from erkt.evaluation.timing import in_turns
@@ -143,7 +144,7 @@ def compare(exact: OnnxModel, quantized: OnnxModel, test: Subset, way: str) -> C
     return Comparison(way, len(test), 100 * float(np.mean(one == other)), difference, low, high)
 
 
-def milliseconds(models: Mapping[str, OnnxModel], batch: int, rounds: int = 15) -> dict[str, float]:
+def milliseconds(models: Mapping[str, Model], batch: int, rounds: int = 15) -> dict[str, float]:
     """Return the median milliseconds of each model for ``batch`` images, measured in turns."""
     side = next(iter(models.values())).card.side
     pixels = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)

@@ -11,6 +11,7 @@ from erkt.deploy import card
 from erkt.deploy.card import ModelCard
 from erkt.errors import ErktError
 from erkt.evaluation.predictions import Predictions
+from erkt.evaluation.robustness_table import read_rows
 from erkt.files.json_file import read_records
 
 Row = Mapping[str, Any]
@@ -100,7 +101,7 @@ def _seed(files: SeedFiles, classes: tuple[str, ...], found: ModelCard | None) -
         ensemble=rows["ensemble"],
         teachers={name: read_records(path)[0] for name, path in files.teachers.items()},
         predicted=Predictions.load(files.predictions, classes),
-        robustness=_robustness(files.robustness) if files.robustness.is_file() else [],
+        robustness=read_rows(files.robustness) if files.robustness.is_file() else [],
         card=found,
         file_bytes=onnx.stat().st_size if onnx.is_file() else None,
         heat=files.heat if files.heat.is_file() else None,
@@ -115,21 +116,6 @@ def _card(export: Path) -> ModelCard | None:
         return card.from_json(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ErktError(f"{path}: not readable: {error}") from None
-
-
-def _robustness(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``erkt.evaluation.robustness.measure``, read without torch."""
-    rows = read_table(path)
-    try:
-        found = [
-            {name: text if name in ("kind", "unit") else float(text) for name, text in row.items()}
-            for row in rows
-        ]
-        if not {"kind", "strength", "unit", "student", "ensemble"} <= found[0].keys():
-            raise ValueError("columns are missing")
-    except (ValueError, IndexError, TypeError) as error:
-        raise ErktError(f"{path}: not readable as accuracies ({error}); run dvc repro") from None
-    return found
 
 
 def _named(tables: list[Path]) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ All numbers are of the test part of {}. Other sensors, regions, seasons or sizes
 tested; expect less there."""
 
 _CHOSEN = """\
-Nothing was chosen by the test part: the ensemble's weights come from the validation part or from params, \
-and the last epoch is the result."""
+This run chose nothing by the test part: the ensemble's weights come from the validation part or from \
+params, and the last epoch is the result. How the params were chosen is not on record here."""
 
 _LEAKED = """\
 {} may be known by heart: an image with equal pixels lies outside the test part. Set split.group_duplicates: \

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from clone import Clone
+from clone import Clone, forget_object
 
 INSIDE = Path(__file__).parent / "inside"
 PATIENCE = 600
@@ -91,7 +91,7 @@ class Broken:
         lock = yaml.safe_load(lock_file.read_text(encoding="utf-8"))
         for out in lock["stages"].pop(cell)["outs"]:
             self.remove(out["path"])
-            _forget_object(self.clone.folder / ".dvc/cache/files/md5", out["md5"])
+            forget_object(self.clone.folder / ".dvc/cache/files/md5", out["md5"])
         lock_file.write_text(yaml.safe_dump(lock, sort_keys=False), encoding="utf-8")
         self.remove(".dvc/cache/runs")
         if states:
@@ -116,14 +116,9 @@ class Broken:
 
         ``through`` is a command that runs the one after it.
         """
-        own = ("DVC_", "ERKT_", "MLFLOW_TRACKING_URI")
-        outer = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        environment = outer | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{outer['PATH']}",
+        environment = self.clone.environment() | {
             "PYTHONPATH": f"{INSIDE}{os.pathsep}{self.clone.folder}",
             "CHAOS": json.dumps(plan or {}),
-            "DVC_NO_ANALYTICS": "1",
-            "OMP_NUM_THREADS": "1",
         }
         return Running(
             subprocess.Popen(
@@ -164,12 +159,3 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
         return Ended(self.process.returncode, printed, time.monotonic() - self._started)
-
-
-def _forget_object(cache: Path, md5: str) -> None:
-    """Delete an object of DVC's cache, and what it lists if it is a folder's."""
-    path = cache / md5[:2] / md5[2:]
-    if md5.endswith(".dir"):
-        for entry in json.loads(path.read_text(encoding="utf-8")):
-            _forget_object(cache, entry["md5"])
-    path.unlink(missing_ok=True)

@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from erkt.ensemble.mixing import combine
 from erkt.evaluation.corruptions import Condition, conditions
-from erkt.evaluation.robustness import means, measure, need_corners
+from erkt.evaluation.robustness import measure
+from erkt.evaluation.robustness_table import means, need_corners
 from erkt.networks.inference import predict
 
 SIDE = 48

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from clone import Clone, finished_clone
+from clone import Clone, finished_clone, forget_object
 
 CELLS = {
     "train_teacher": "train_teacher@0-one",
@@ -35,15 +35,6 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return made
 
 
-def forget(cache: Path, md5: str) -> None:
-    """Delete an object of DVC's cache, and what it lists if it is a folder's."""
-    path = cache / md5[:2] / md5[2:]
-    if md5.endswith(".dir"):
-        for entry in json.loads(path.read_text()):
-            forget(cache, entry["md5"])
-    path.unlink(missing_ok=True)
-
-
 class Broken:
     """A copy of the unbroken clone in which one stage has not run yet."""
 
@@ -56,7 +47,7 @@ class Broken:
         for out in lock["stages"].pop(self.cell)["outs"]:
             path = folder / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-            forget(folder / ".dvc/cache/files/md5", out["md5"])
+            forget_object(folder / ".dvc/cache/files/md5", out["md5"])
         (folder / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
 
     def repro(
