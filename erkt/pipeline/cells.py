@@ -75,12 +75,13 @@ def cells_up_to(params: Mapping[str, Any], last_stages: Collection[str]) -> list
     needed = [cell for cell in cells if cell.stage in last_stages]
     for cell in needed:  # grows while it is gone through
         sources = [Path(dep) for dep in cell.entry()["deps"]]
-        makers = [one for one in cells if any(map(partial(_serves, sources), one.outputs()))]
+        makers = [one for one in cells if any(map(partial(serves, sources), one.outputs()))]
         needed += [one for one in makers if one not in needed]
     return [cell for cell in cells if cell in needed]
 
 
-def _serves(sources: list[Path], out: Path) -> bool:
+def serves(sources: list[Path], out: Path) -> bool:
+    """Return whether ``out`` is one of ``sources``, lies in one, or holds one."""
     return any(out == source or out in source.parents or source in out.parents for source in sources)
 
 

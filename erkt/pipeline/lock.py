@@ -6,23 +6,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from erkt.errors import ErktError
+from erkt.files.artifacts import MANIFEST
 from erkt.files.digests import md5_file
+from erkt.files.yaml_file import read_yaml
 from erkt.inflight.states import Result
 from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell, all_cells, serves
 
 
 def holds(stage: str, result: Result) -> bool:
     """Return whether all outputs of ``stage`` that dvc.lock lists are those of ``result``."""
-    try:
-        lock: dict[str, Any] = yaml.safe_load(paths.LOCK.read_text(encoding="utf-8"))
-        outs = lock["stages"][stage]["outs"]
-        listed = {out["path"]: out["md5"] for out in outs}
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-        return False
+    listed = _outputs().get(stage, {})
     return bool(listed) and all(dvc_md5(out, result) == md5 for out, md5 in listed.items())
+
+
+def require_as_recorded(cell: Cell, params: Mapping[str, Any]) -> None:
+    """Raise ErktError if something that ``cell`` reads is not what dvc.lock records of it.
+
+    DVC takes its cache's word for what it brings back, so damage there comes along. Folders with a manifest
+    are left to whoever opens them: it holds the digests of what lies beside it. Cells that ``params`` no
+    longer have may still be in dvc.lock, and do not count.
+    """
+    sources, recorded = [Path(dep) for dep in cell.entry()["deps"]], _outputs()
+    for maker in all_cells(params):
+        for out, md5 in recorded.get(maker.name, {}).items():
+            path = Path(out)
+            if not serves(sources, path) or not path.exists() or (path / MANIFEST).is_file():
+                continue
+            if code_md5(path) != md5:
+                raise ErktError(
+                    f"{path}: damaged, or changed by hand, since dvc.lock records {md5}; remove it here and "
+                    "in DVC's cache (dvc cache dir says where), and run dvc repro"
+                )
+
+
+def _outputs() -> dict[str, dict[str, str]]:
+    """Return DVC's names of the outputs by path for each cell in dvc.lock; none if that cannot be read."""
+    try:
+        stages = read_yaml(paths.LOCK)["stages"]
+        return {
+            name: {out["path"]: out["md5"] for out in entry.get("outs", ())} for name, entry in stages.items()
+        }
+    except (ErktError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def dvc_md5(out: str, result: Result) -> str:
@@ -48,7 +75,7 @@ def folder_md5(inside: Mapping[str, str]) -> str:
 
 
 def code_md5(path: Path) -> str:
-    """Return DVC's name for a file or folder of code as it lies here; ErktError if it is not there."""
+    """Return DVC's name for a file or folder as it lies here; ErktError if it is not there."""
     try:
         if path.is_file():
             return md5_file(path)

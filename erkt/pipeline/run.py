@@ -32,6 +32,8 @@ def run(stage: Stage, cell: Cell) -> int:
                 stage.tidy(job)
                 # Its own stays: dvc.lock may list the bytes of a result that DVC has not cached yet.
                 states.collect(job.store, lambda name, result: name != cell.name and lock.holds(name, result))
+                if "DVC_STAGE" in os.environ:  # by hand, what lies here may be ahead of dvc.lock
+                    lock.require_as_recorded(cell, job.params)
                 line = _resumed(stage, job, stop) if stage.long else tracked(stage, job)
         except ErktError as error:
             print(f"error: {cell.name}: {error}", file=sys.stderr)

@@ -64,6 +64,7 @@ def finished(folder: Path) -> Site:
     folder.mkdir(parents=True)
     clone = Clone(folder)
     clone.params["runtime"]["checkpoint_seconds"] = 0
+    clone.params["tracking"]["enabled"] = True
     clone.write_params()
     clone.repro("--all-pipelines")
     clone.commit("run")

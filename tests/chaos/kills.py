@@ -37,8 +37,7 @@ def _fault(cell: Cell, rng: Random) -> Fault:
         for _ in range(_TRIES):
             broken.forget(cell.name)
             running = broken.start("dvc", "repro", cell.name)
-            time.sleep(own.uniform(0, longest))
-            if running.process.poll() is None and _kill(running.process.pid, whom, number):
+            if running.lives(own.uniform(0, longest)) and _kill(running.process.pid, whom, number):
                 running.end()
                 _wait_for_orphans(broken.clone.folder)
                 return verdict.after(broken, cell.name, "summarize")

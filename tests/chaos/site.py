@@ -145,6 +145,14 @@ class Running:
         self.process = process
         self._started = time.monotonic()
 
+    def lives(self, seconds: float) -> bool:
+        """Wait so long, or until it has ended; return whether it has not."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def kill(self) -> None:
         """Kill all of it, and wait until it has gone."""
         with contextlib.suppress(ProcessLookupError):

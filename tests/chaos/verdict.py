@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from chaos.site import Broken, Ended
 
-_LINE = re.compile(r"^(?:error: |ERROR: )(?!failed to reproduce|failed to run)(.+)", re.MULTILINE)
+_LINE = re.compile(
+    r"^(?:error: |ERROR: )(?!failed to reproduce '[^']+'(?:: failed to run|$)|failed to run)(.+)"
+    r"|^(OpenBLAS error: .+|'\S+' is invalid\.)$",  # libraries that leave by themselves: NumPy's, and DVC
+    re.MULTILINE,
+)
 _SIGNAL = re.compile(r"^ERROR: .* exited with -(\d+)$", re.MULTILINE)
 
 
@@ -42,7 +46,7 @@ def refusal(done: Ended) -> Verdict:
     """Return the verdict on a command that did not succeed: survived if it says why, or by which signal."""
     if "Traceback (most recent call last)" in done.printed:
         return Verdict(False, f"a traceback:\n{done.printed}")
-    lines = list(dict.fromkeys(_LINE.findall(done.printed)))
+    lines = [own or others for own, others in _LINE.findall(done.printed)]
     if not lines and (by_signal := _SIGNAL.search(done.printed)):
         return Verdict(True, f"ended by signal {by_signal[1]}")
     if not lines:
