@@ -65,10 +65,15 @@ def test_damage_in_what_a_cell_does_not_read_is_no_concern_of_it(folder: Path) -
     )
 
 
-def test_a_folder_with_a_manifest_is_left_to_who_opens_it(folder: Path) -> None:
+def test_a_large_folder_with_a_manifest_is_left_to_who_opens_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("data/prepared").mkdir(parents=True)
     Path("data/prepared/manifest.json").write_text("{}")
     lock = yaml.safe_load(Path("dvc.lock").read_text())
     lock["stages"]["prepare"] = {"cmd": "", "outs": [{"path": "data/prepared", "md5": "0" * 32 + ".dir"}]}
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    with pytest.raises(ErktError, match="data/prepared: damaged, or changed by hand"):
+        require_as_recorded(SEARCH, PARAMS)
+    monkeypatch.setattr("erkt.pipeline.lock._LARGE", 1)
     require_as_recorded(SEARCH, PARAMS)
