@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from clone import Clone
 from chaos import damage, kills, limits, surroundings
 from chaos.faults import Fault
 from chaos.site import Site
+from chaos.table import table
 from chaos.verdict import Verdict
 from erkt.files.csv_file import write_csv
 from erkt.seeds import stream
@@ -45,18 +45,15 @@ def main() -> int:
             if options.only in (None, fault.kind)
         ]
         verdicts = run(site, faults, Path(folder), options.seed, options.jobs)
+    rows = [
+        {"kind": fault.kind, "where": fault.where, "survived": str(found.survived), "how": found.line}
+        for fault, found in zip(faults, verdicts, strict=True)
+    ]
     if options.out:
-        rows = [
-            {
-                "kind": fault.kind,
-                "where": fault.where,
-                "survived": found.survived,
-                "how": found.line,
-            }
-            for fault, found in zip(faults, verdicts, strict=True)
-        ]
         write_csv(options.out, rows)
-    return _summary(faults, verdicts)
+    survived = sum(found.survived for found in verdicts)
+    print(f"\n{table(rows)}\n{len(faults)} faults, {survived} survived, {len(faults) - survived} lost")
+    return 0 if survived == len(faults) else 1
 
 
 def finished(folder: Path) -> Site:
@@ -98,20 +95,6 @@ def run(site: Site, faults: Sequence[Fault], folder: Path, seed: int, jobs: int)
 
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(one, range(len(faults))))
-
-
-def _summary(faults: Sequence[Fault], verdicts: Sequence[Verdict]) -> int:
-    print()
-    for kind, count in Counter(fault.kind for fault in faults).items():
-        here = [found for fault, found in zip(faults, verdicts, strict=True) if fault.kind == kind]
-        same = sum(found.survived and found.how.startswith("the bits") for found in here)
-        refused = sum(found.survived for found in here) - same
-        print(
-            f"{kind:10} {count:4} faults: {same} ended with the same bits, {refused} with a reason in a line"
-        )
-    survived = sum(found.survived for found in verdicts)
-    print(f"{len(faults)} faults, {survived} survived, {len(faults) - survived} lost")
-    return 0 if survived == len(faults) else 1
 
 
 def _random(seed: int, *names: str | int) -> Random:

@@ -63,6 +63,7 @@ def test_wrong_bits_that_dvc_does_not_see_are_a_loss(site: Site, tmp_path: Path)
         ("error: split@0: no\nTraceback (most recent call last):\n", False),
         ("ERROR: failed to reproduce 'split@0': failed to run: python -m erkt", False),
         ("ERROR: failed to reproduce 'split@0': 'data/prepared' is busy, it is being blocked by:", True),
+        ("'./dvc.lock' validation failed.\n\nexpected str, in stages -> distill@0 -> deps", True),
         ("'./dvc.lock' is invalid.\n\nMapping values are not allowed in this context", True),
         ("", False),
     ],

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from chaos.site import Broken, Ended
 
+SAME = "the bits of an unbroken run"
+
 _LINE = re.compile(
     r"^(?:error: |ERROR: )(?!failed to reproduce '[^']+'(?:: failed to run|$)|failed to run)(.+)"
-    r"|^(OpenBLAS error: .+|'\S+' is invalid\.)$",  # libraries that leave by themselves: NumPy's, and DVC
+    # NumPy's library and DVC's reader leave by themselves.
+    r"|^(OpenBLAS error: .+|'\S+' (?:is invalid|validation failed)\.)$",
     re.MULTILINE,
 )
 _SIGNAL = re.compile(r"^ERROR: .* exited with -(\d+)$", re.MULTILINE)
@@ -34,7 +37,7 @@ def after(broken: Broken, *targets: str) -> Verdict:
         missing = sorted(set(broken.site.outputs) - set(broken.clone.outputs()))
         if differing or missing:
             return Verdict(False, f"other bits than an unbroken run's: {', '.join([*differing, *missing])}")
-        return Verdict(True, "the bits of an unbroken run")
+        return Verdict(True, SAME)
     refused = refusal(done)
     wrong = [path for path in differing if path not in broken.damaged]
     if wrong:

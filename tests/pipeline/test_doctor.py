@@ -331,6 +331,16 @@ def test_a_damaged_lock_is_a_problem(repository: Path, text: str) -> None:
     assert "is damaged" in only(about_lock(repository, text), "problem")
 
 
+@pytest.mark.parametrize("cut", [20, 38, 75])
+def test_a_record_that_was_cut_short_is_a_problem(repository: Path, cut: int) -> None:
+    text = "schema: '2.0'\nstages:\n  split@0:\n    cmd: erkt stage split\n    outs:\n    - path: a\n"
+    (repository / "dvc.lock").write_text(text)
+    assert [one.level for one in found(cache_and_lock.check(repository))] == ["note"]
+    (repository / "dvc.lock").write_text(text[:cut])
+    findings = found(cache_and_lock.check(repository))[1:]
+    assert "dvc.lock is damaged" in only(findings, "problem")
+
+
 # DVC's remote
 
 

@@ -147,6 +147,24 @@ def test_a_result_that_dvc_lock_lists_but_the_cache_lacks_is_not_made_twice(
     assert "finished earlier" in broken.assert_mended()
 
 
+@pytest.mark.slow
+def test_a_record_that_dvc_left_damaged_is_taken_from_git_and_nothing_is_made_again(
+    unbroken: Clone, tmp_path: Path
+) -> None:
+    broken = Broken(unbroken, tmp_path / "clone", "distill")
+    broken.clone.commit("without it")
+    assert broken.cell in broken.clone.repro()
+    lock = broken.clone.folder / "dvc.lock"
+    text = lock.read_text(encoding="utf-8")
+    lock.write_text(text[: text.rindex("path: ") + 6], encoding="utf-8")
+    refused = broken.clone.python("-m", "dvc", "repro")
+    assert refused.returncode != 0
+    assert "dvc.lock' validation failed." in refused.stdout + refused.stderr
+    broken.clone.git("checkout", "dvc.lock")
+    assert broken.clone.repro() == set()
+    assert broken.clone.outputs() == broken.expected
+
+
 @pytest.mark.parametrize(
     ("number", "target"),
     [(signal.SIGTERM, "self"), (signal.SIGTERM, "group"), (signal.SIGINT, "group")],

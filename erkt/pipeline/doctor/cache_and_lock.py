@@ -1,4 +1,4 @@
-"""DVC's cache: whether it can be written and shares files with the workspace; DVC's lock: who holds it.
+"""DVC's cache: whether it can be written and shares files; its record of results; its lock: who holds it.
 
 DVC is read through its configuration: opening its repository would make folders.
 """
@@ -51,7 +51,7 @@ def existing(folder: Path) -> Path:
 
 
 def check(root: Path) -> Iterator[Finding | None]:
-    """Yield None, then whether the cache can be used, or doubles what artifacts take, and who is at work."""
+    """Yield None, then about the cache, if dvc.lock is damaged, and about who is at work."""
     yield None
     cache = look_at_cache(root)
     doubled = f"DVC: every artifact lies twice, in the workspace and copied in the cache {cache.folder}"
@@ -71,7 +71,23 @@ def check(root: Path) -> Iterator[Finding | None]:
             "dvc cache dir --local DIR, in the file system of the workspace, or "
             "dvc config --local cache.type symlink,copy",
         )
+    yield from _record(root / "dvc.lock")
     yield from _lock(root / ".dvc/tmp/rwlock")
+
+
+def _record(path: Path) -> Iterator[Finding]:
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
+    try:
+        if path.exists():
+            strictyaml.load(str(path), COMPILED_LOCKFILE_SCHEMA)
+    except DvcException:
+        yield problem(
+            "DVC: its record dvc.lock is damaged, as when dvc was killed while it wrote it",
+            "git checkout dvc.lock, and dvc repro takes what was made since from DVC's cache",
+        )
 
 
 def _lock(path: Path) -> Iterator[Finding]:
