@@ -3,6 +3,7 @@
 MLflow is imported inside the functions: a stage that does not track must not pay the second it takes.
 """
 
+import logging
 import os
 import re
 import sqlite3
@@ -95,6 +96,8 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
+
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it logs a traceback for what is raised
 
     artifacts = None
     if not served:

@@ -282,6 +282,24 @@ def test_a_programming_error_is_named_once_and_the_run_is_marked(stage: Stage) -
     assert stage.runs()[1].data.metrics == {}
 
 
+def test_a_database_that_has_no_memory_logs_no_traceback(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from sqlalchemy.engine.default import DefaultDialect
+
+    calls = []
+
+    def none_left(*_: object) -> None:
+        calls.append("rollback")
+        raise MemoryError
+
+    with stage.track() as run:
+        monkeypatch.setattr(DefaultDialect, "do_rollback", none_left)
+        run.artifact(stage.root / "mlflow.db")
+    assert calls
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 CALLS = ["create_run", "log_batch", "log_artifact", "set_tag", "set_terminated"]
 
 
