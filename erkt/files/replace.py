@@ -66,6 +66,14 @@ def replace_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(former, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make ``path`` and what is above it, if need be. Raises ErktError for what the file system refuses."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ErktError(f"{path}: not made: {error}") from error
+
+
 def remove_leftovers(path: Path) -> None:
     """Delete what replacements of ``path``, or of what is below it, left because their process was killed.
 

@@ -15,7 +15,7 @@ from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
 from erkt.files.digests import Sha256, sha256_file
 from erkt.files.json_file import write_sealed
-from erkt.files.replace import replace_whole
+from erkt.files.replace import make_folder, replace_whole
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.machine.device import on_host
 from erkt.networks.models import Card, put_on
@@ -50,9 +50,9 @@ def write_block(
     The batch in which the teacher runs is ``data.batch_size``; it changes logits by rounding only. A block is
     kept in memory until it is whole: 60 MB for 20 views of 31,500 images and 50 classes. ``checkpoints`` hold
     the part that is done, to the batch. The teacher runs in the precision of ``origin``. Raises ErktError as
-    ``block_logits`` does.
+    ``block_logits`` does, and where nothing can be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)  # what forbids it is known before the work
     block = block_logits(teacher, data, views, on_view, checkpoints, origin.precision)
     with replace_whole(folder / "logits.npy") as temporary:
         np.save(temporary, block, allow_pickle=False)

@@ -12,7 +12,7 @@ import pytest
 from erkt.errors import ErktError
 from erkt.files.digests import md5_file, sha256_file
 from erkt.files.json_file import read_json, read_records, read_sealed, write_json, write_sealed
-from erkt.files.replace import remove_leftovers, replace_folder, replace_whole, write_text
+from erkt.files.replace import make_folder, remove_leftovers, replace_folder, replace_whole, write_text
 
 
 @contextmanager
@@ -84,6 +84,14 @@ def test_what_the_file_system_refuses_is_one_line_naming_the_path(tmp_path: Path
             write_text(path, "x")
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line_and_one_that_is_there_is_fine(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a/b")
+    make_folder(tmp_path / "a/b")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ErktError, match=r"file/c: not made: .*Not a directory"):
+        make_folder(tmp_path / "file/c")
 
 
 def test_a_written_file_is_readable_by_whom_the_umask_allows(tmp_path: Path) -> None:
