@@ -78,7 +78,7 @@ def open_blocks(
 
 def _check_origin(folder: Path, manifest: dict[str, Any], origin: Origin) -> None:
     try:
-        differences = origin.differences(Origin(**manifest.get("origin")))
+        differences = origin.differences(Origin(**(manifest.get("origin") or {})))
         missing = {"views", "sha256", "probe", "versions"} - set(manifest)
     except (KeyError, TypeError):
         differences, missing = [], {"origin"}
