@@ -5,6 +5,7 @@ from erkt.data.lists import read_list
 from erkt.evaluation.predictions import Predictions
 from erkt.evaluation.robustness_table import read_rows
 from erkt.figures import run_figures
+from erkt.figures.lettering import lettering
 from erkt.figures.robustness import robustness_figure
 from erkt.files.csv_file import write_csv
 from erkt.files.json_file import read_json
@@ -27,15 +28,18 @@ def main(job: Job) -> str:
     weights = read_json(paths.ensemble(job.seed))["weights"]
     teachers = {name: load_folder(paths.teacher(job.seed, name), images.classes) for name in weights}
 
-    confused = run_figures.draw_predictions(folder, predicted)
-    run_figures.draw_samples(folder, test, confused)
-    overlap = run_figures.draw_features(folder, student, test, job.seed, device)
-    run_figures.draw_heat(folder, test, predicted, student, teachers, weights)
     views = job.settings("vsm", ViewSettings)
-    run_figures.draw_views(
-        folder, ViewBatches(train, views, seed=job.seed, views=1, batch_size=run_figures.BATCH, device=device)
-    )
-    robustness_figure(folder / "robustness.png", read_rows(paths.robustness(job.seed)))
+    batches = ViewBatches(train, views, job.seed, views=1, batch_size=run_figures.BATCH, device=device)
+    letters = lettering(images.classes)
+    if letters.note:
+        job.warn(letters.note)
+    with letters.used():
+        confused = run_figures.draw_predictions(folder, predicted)
+        run_figures.draw_samples(folder, test, confused)
+        overlap = run_figures.draw_features(folder, student, test, job.seed, device)
+        run_figures.draw_heat(folder, test, predicted, student, teachers, weights)
+        run_figures.draw_views(folder, batches)
+        robustness_figure(folder / "robustness.png", read_rows(paths.robustness(job.seed)))
     nothing = {"confused": ("true", "predicted", "images", "percent"), "overlap": ("one", "other", "percent")}
     write_csv(paths.confused(job.seed), confused or [dict.fromkeys(nothing["confused"])])
     write_csv(paths.overlap(job.seed), overlap or [dict.fromkeys(nothing["overlap"])])

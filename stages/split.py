@@ -19,7 +19,7 @@ def main(job: Job) -> str:
     groups, everywhere = ([], []) if kind == "none" else _groups(job, kind, known, len(rows))
     published = paths.PREPARED / "parts.csv"
     if published.exists():
-        part_of = read_table(published.read_text(encoding="utf-8"), str(published))
+        part_of = read_table(published.read_bytes(), str(published))
         parts = as_published(keys, labels, part_of, settings, job.seed, groups)
     else:
         parts = split(keys, labels, settings, job.seed, groups)

@@ -12,6 +12,7 @@ NEUTRAL = (
     "erkt/files/digests.py",
     "erkt/files/json_file.py",
     "erkt/files/replace.py",
+    "erkt/files/table_file.py",
     "erkt/files/yaml_file.py",
     "erkt/inflight/states.py",
     "erkt/inflight/stopping.py",

@@ -50,6 +50,7 @@ IN_A_REPOSITORY = {
 """Modules of ``erkt.pipeline.commands``."""
 
 _READER_LEFT = 141
+_TOLD = 200  # characters of what a package says of itself
 _SPARING = "runtime.recompute and a smaller runtime.inference_batch take less, docs/long-runs.md says more"
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     except ErktError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
-    except ModuleNotFoundError as error:  # as where a dvc of another environment starts a stage
+    except ImportError as error:  # as where a dvc of another environment starts a stage
         sys.exit(_not_installed(error))
     except KeyboardInterrupt:
         print(f"error: {chosen.command}: interrupted", file=sys.stderr)
@@ -109,19 +110,26 @@ def _listed(commands: dict[str, str]) -> str:
 
 
 def _load(command: str) -> ModuleType:
-    """Return the module of ``command``; leave in one line if a package is not installed in this Python."""
+    """Return the module of ``command``; leave in one line if this Python lacks a package, or has another."""
     package = "erkt.cli" if command in ANYWHERE else "erkt.pipeline.commands"
     try:
         return importlib.import_module(f"{package}.{command.replace('-', '_')}")
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         sys.exit(_not_installed(error))
 
 
-def _not_installed(error: ModuleNotFoundError) -> str:
-    """Return the line for a package that this Python has not; a module of this project raises."""
+def _not_installed(error: ImportError) -> str:
+    """Return the line for a package that this Python has not, or in a version that does not do.
+
+    A module of this project raises.
+    """
     if (error.name or "").partition(".")[0] in ("erkt", "stages"):
         raise error
+    trouble = f"{error.name} is not installed for {sys.executable}"
+    if not isinstance(error, ModuleNotFoundError):
+        reason = " ".join(str(error).split())
+        trouble = f"{error.name or 'a package'} of {sys.executable} does not do ({reason[:_TOLD]})"
     return (
-        f"error: {error.name} is not installed for {sys.executable}; make setup installs it, and source "
-        ".venv/bin/activate takes that Python; without a repository: pip install 'erkt[train]'"
+        f"error: {trouble}; make setup installs it, and source .venv/bin/activate takes that Python; without "
+        "a repository: pip install 'erkt[train]'"
     )

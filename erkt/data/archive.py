@@ -5,8 +5,9 @@ leave a folder, follow a link or overwrite a file. Names that would do so elsewh
 devices) are refused all the same, because an archive of images has no reason to hold them.
 
 Archives come from the network, so what the standard library passes over in silence is checked: a tar whose
-next header is damaged or missing ends early without an error, and the checksum of a compressed tar is
-compared only by who reads to its end. And no member is unfolded without bound, whatever it declares.
+next header is damaged or missing ends early without an error, one whose sizes are negative never ends, and
+the checksum of a compressed tar is compared only by who reads to its end. And no member, name or padding is
+unfolded without bound, whatever it declares: three gigabytes of zeros as a name are three megabytes of gzip.
 """
 
 import lzma
@@ -30,6 +31,7 @@ MAX_MEMBER_BYTES = 512 * 2**20
 # Images are compressed already and unfold to about their archive's size; flat ones without to 50 times that.
 MAX_UNFOLDING = 200
 MIN_TOTAL_BYTES = 2**30  # what a small archive may unfold to all the same
+_MAX_NAME_BYTES = 2**20  # and what else tar says of a member in blocks of its own
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the first member, or the end record of an empty archive
 _ADVICE = "pack the images again as one zip, or unpack them and set dataset.source to folder"
@@ -37,6 +39,15 @@ _NAMES = "unpack it where it was made, or with its encoding (unzip -O), and pack
 _UTF_8 = 0x800  # a zip member's flag
 _UNICODE_PATH = 0x7075  # a zip member's extra field
 _BLOCK = 512  # tar's unit; a block of zeros ends the archive
+_ABOUT_THE_NEXT = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
 _BROKEN = (
     OSError,
     EOFError,
@@ -91,19 +102,16 @@ def entries(path: Path, called: str | None = None) -> Iterator[tuple[str, Callab
     total = 0
     with _one_line(where):
         is_zip = head in _ZIP_MAGIC
-        if not is_zip and not tarfile.is_tarfile(path):
-            what = "neither a zip nor a tar archive, cut short, or one of several parts"
-            raise ErktError(f"{where}: {what}; {_ADVICE}")
-        for entry in _zip(path) if is_zip else _tar(path):
+        for entry in _zip(path) if is_zip else _tar(path, where, limit):
             place = f"{where}: member {entry.name!r}"
             if entry.refused:
                 raise ErktError(f"{place} {entry.refused}")
             name = _safe_name(entry.name, place)
             if entry.size > MAX_MEMBER_BYTES:
                 raise ErktError(f"{place} declares {entry.size} bytes; at most {MAX_MEMBER_BYTES} are read")
-            total += entry.size
+            total += entry.size + _BLOCK  # a name takes memory too
             if total > limit:
-                raise ErktError(f"{where}: unfolds to more than {limit} bytes, as a bomb does; {_ADVICE}")
+                raise _bomb(where, limit)
             if not entry.is_folder:
                 check_distinct(name, place, seen)
                 yield name, partial(_read, entry, place)
@@ -166,9 +174,35 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return file.read(info.file_size)
 
 
-def _tar(path: Path) -> Iterator[_Entry]:
-    with tarfile.open(path) as archive:
+class _Header(tarfile.TarInfo):
+    """A header that declares no more than is read into memory before there is a member to ask."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        """Return the header in a block."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.size < 0 or (header.size > _MAX_NAME_BYTES and header.type in _ABOUT_THE_NEXT):
+            raise _OddHeaderError(f"a header that declares {header.size} bytes")
+        return header
+
+
+class _OddHeaderError(ValueError):
+    """Is none of the errors after which ``tarfile`` goes on as if the archive ended there."""
+
+
+def _tar(path: Path, where: str, limit: int) -> Iterator[_Entry]:
+    try:
+        opened = tarfile.open(path, tarinfo=_Header)  # noqa: SIM115  # what it raises is not what a member does
+    except tarfile.TarError:
+        what = "neither a zip nor a tar archive, cut short, or one of several parts"
+        raise ErktError(f"{where}: {what}; {_ADVICE}") from None
+    with opened as archive:
+        former = -1
         while info := archive.next():
+            if info.size < 0 or archive.offset <= former:
+                raise EOFError("a member that ends before it begins")
+            former = archive.offset
+            archive.members = []  # type: ignore[attr-defined]  # typeshed has it not; else each header is kept
             known = info.isfile() or info.isdir()
             refused = None if known else "is a link or a device; pack files and folders only"
             yield _Entry(info.name, info.isdir(), info.size, refused, partial(_read_tar, archive, info))
@@ -176,8 +210,15 @@ def _tar(path: Path) -> Iterator[_Entry]:
         stream.seek(archive.offset)
         if stream.read(_BLOCK) != bytes(_BLOCK):
             raise EOFError("no end mark")
-        while stream.read(2**20):  # on to the end, where the checksums are
-            pass
+        rest = 0
+        while chunk := stream.read(2**20):  # on to the end, where the checksums are
+            rest += len(chunk)
+            if rest > limit:
+                raise _bomb(where, limit)
+
+
+def _bomb(where: str, limit: int) -> ErktError:
+    return ErktError(f"{where}: unfolds to more than {limit} bytes, as a bomb does; {_ADVICE}")
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,18 @@ class Images:
         return Subset(rows, labels, tuple(key for key, _ in listed), self.classes, self.array)
 
 
+def mapped(path: Path) -> NDArray[Any]:
+    """Return the array in a ``.npy`` file, mapped into memory; ErktError if it is none, or has objects.
+
+    So nothing is allocated, whatever shape its header claims, and nothing unpickled.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # NumPy evaluates the header as Python's literals, which may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ErktError(f"{path}: not readable as an array: {reason}") from error
+
+
 def open_images(prepared: Path) -> Images:
     """Return the images in a folder that ``erkt.data.prepare`` made, mapped into memory.
 
@@ -125,10 +138,7 @@ def open_images(prepared: Path) -> Images:
     manifest = read_json(prepared / "manifest.json")
     index = read_index(prepared / "index.csv")
     path = prepared / "images.npy"
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise ErktError(f"{path}: not readable as an array: {error}") from error
+    array = mapped(path)
     if list(array.shape) != manifest.get("shape") or array.dtype != np.uint8:
         raise ErktError(
             f"{path}: {array.dtype} of shape {list(array.shape)}, the manifest says uint8 "

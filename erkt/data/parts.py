@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from erkt.data.index import order_of
 from erkt.errors import ErktError
+from erkt.files.table_file import parse_table
 
 PARTS_FILE = ".parts.csv"
 """The archive's member that has the part of each image; no image's name, since it is hidden."""
@@ -26,17 +27,17 @@ def table_of(parts: Mapping[str, str]) -> str:
     return table.getvalue()
 
 
-def read_table(text: str, where: str) -> dict[str, str]:
+def read_table(data: bytes, where: str) -> dict[str, str]:
     """Return the part by key that ``table_of`` wrote; ErktError naming ``where`` for anything else."""
-    header, *rows = list(csv.reader(io.StringIO(text))) or [[]]
-    if tuple(header) != COLUMNS or any(len(row) != 2 or row[1] not in NAMES for row in rows):
+    rows = parse_table(data, where)
+    if any(tuple(row) != COLUMNS or row["part"] not in NAMES for row in rows):
         raise ErktError(f"{where}: not a table of keys and parts; run download and prepare again")
-    return {key: part for key, part in rows}
+    return {row["key"]: row["part"] for row in rows}
 
 
 def parts_in(files: Iterable[tuple[str, Callable[[], bytes]]], where: str) -> dict[str, str] | None:
     """Return the parts that travel with an archive's images; None if there are none."""
     for name, read in files:
         if name == PARTS_FILE:
-            return read_table(read().decode(), f"{where}: {PARTS_FILE}")
+            return read_table(read(), f"{where}: {PARTS_FILE}")
     return None

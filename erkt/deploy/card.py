@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from erkt.errors import ErktError
+from erkt.files.json_file import parse_json
 from erkt.params.prepare import Prepare
 from erkt.params.schema import Between, as_dict, build
 
@@ -25,6 +26,9 @@ SAFETENSORS = "model.safetensors"
 
 _LATER = ("bands", "stretch")
 """Fields that cards of the first versions have not."""
+
+_LARGEST_SIDE = 8192
+"""A card comes with a model from anywhere; an image of this side takes 200 MB."""
 
 Channels = tuple[float, float, float]
 Percent = Annotated[float, Between(0, 100)]
@@ -98,7 +102,7 @@ class ModelCard:
     parameters: int
     precision: Literal["fp32", "int8"]
     classes: tuple[str, ...]
-    side: Annotated[int, Between(8)]
+    side: Annotated[int, Between(8, _LARGEST_SIDE)]
     filter: Literal["box", "bilinear", "bicubic", "lanczos"]
     non_square: Literal["squash", "center_crop"]
     network_side: int | None
@@ -141,10 +145,7 @@ class ModelCard:
 
 def from_json(text: str, where: str) -> ModelCard:
     """Return the card that ``to_json`` wrote; ErktError naming ``where`` if it is none, or a later one."""
-    try:
-        values: object = json.loads(text)
-    except ValueError as error:
-        raise ErktError(f"{where}: its card is not JSON ({error}); export the model again") from None
+    values = parse_json(text, f"{where}: its card")
     if not isinstance(values, dict) or "format" not in values:
         raise ErktError(f"{where}: it has no card of an exported model; make one with: erkt export")
     if values["format"] != FORMAT:

@@ -1,6 +1,5 @@
 """Whether a new student beats the present one: both on the same test images, image by image."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from erkt.errors import ErktError
 from erkt.evaluation.paired import bootstrap
 from erkt.files.csv_file import write_csv
+from erkt.files.table_file import parse_table
 
 LEVEL = 95.0
 """Of the interval, in percent."""
@@ -47,9 +47,9 @@ class Answers:
 def read(path: Path) -> Answers:
     """Return the table at ``path``; ErktError if it is no such table, or an image is twice in it."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [tuple(row[column] for column in _COLUMNS) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        table = parse_table(path.read_bytes(), path.name)
+        rows = [tuple(row[column] for column in _COLUMNS) for row in table]
+    except (OSError, KeyError) as error:
         raise ErktError(f"{path.name}: not readable as predictions of test images ({error})") from None
     found = Answers(tuple((key, actual, predicted) for key, actual, predicted in rows))
     if not rows or len(found.listed) != len(rows):

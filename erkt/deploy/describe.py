@@ -1,6 +1,5 @@
 """The card of a student, from the files of the run that made it."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from erkt.errors import ErktError
 from erkt.files.artifacts import WEIGHTS
 from erkt.files.json_file import read_json, read_records
 from erkt.networks.inference import predict
-from erkt.networks.models import NOT_STATED, Card, Classifier, load_folder
+from erkt.networks.models import Card, Classifier, load_folder, read_card
 from erkt.params.prepare import Prepare, from_record
 
 VALIDATION = "validation"
@@ -143,12 +142,12 @@ def _weights_in(path: Path) -> Weights:
     """Return where the initial weights of the network at ``path`` are from, without loading it."""
     try:
         with safe_open(path, framework="numpy") as file:
-            card = json.loads((file.metadata() or {})["card"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            card = read_card((file.metadata() or {})["card"], path)
+    except (OSError, SafetensorError, KeyError) as error:
         raise ErktError(
             f"{path}: cannot be read as weights ({error}); rerun the stage that makes it"
         ) from None
-    return Weights(card["arch"], card["source"], card.get("licence", NOT_STATED), card.get("origin"))
+    return _weights(card)
 
 
 def _results(metrics: Path | None) -> dict[str, float]:

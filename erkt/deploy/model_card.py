@@ -1,5 +1,6 @@
 """The model card of a student for people and for Hugging Face's hub, made from the run's own figures."""
 
+import re
 from collections.abc import Iterator
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -57,14 +58,15 @@ def _results(card: ModelCard) -> list[EvalResult]:
 
 
 def _sections(card: ModelCard) -> Iterator[str]:
-    yield f"# {card.arch}, {len(card.classes)} classes of scenes\n"
+    yield f"# {_literal(card.arch)}, {len(card.classes)} classes of scenes\n"
     yield f"{card.parameters / 1e6:.2f} million parameters, images of {card.side} x {card.side} pixels."
     if card.training:
         found = card.training
         more = f" and {found.unlabelled} without a label" if found.unlabelled else ""
         taught = f", by an ensemble of {len(card.teachers)} teachers" if card.teachers else ""
-        yield f"Trained on {found.images} images of {found.dataset}{more}{taught}, seed {found.seed}."
-    yield f"\nClasses: {', '.join(card.classes)}.\n\n## Use\n{_USE}"
+        images = f"{found.images} images of {_literal(found.dataset)}{more}"
+        yield f"Trained on {images}{taught}, seed {found.seed}."
+    yield f"\nClasses: {', '.join(map(_literal, card.classes))}.\n\n## Use\n{_USE}"
     if card.non_square == "center_crop":
         yield _CROPPED
     if card.bands or card.stretch:
@@ -75,12 +77,14 @@ def _sections(card: ModelCard) -> Iterator[str]:
         yield from _probabilities(card.calibration)
     if card.results:
         yield "## On the test part\n"
-        yield from (f"- {name}: {value:.4g}" for name, value in card.results.items())
+        yield from (f"- {_literal(name)}: {value:.4g}" for name, value in card.results.items())
     yield f"\n## Origin\n\n- initial weights: {_origin(card.weights)}"
     for name, weights in card.teachers.items():
-        yield f"- teacher {name}, share {card.shares[name]:.2f}: {weights.arch}, {_origin(weights)}"
+        taught = f"teacher {_literal(name)}, share {card.shares[name]:.2f}"
+        yield f"- {taught}: {_literal(weights.arch)}, {_origin(weights)}"
     if card.commit or card.inputs:
-        yield f"- commit: {card.commit}" if card.commit else f"- inputs of the stage, sha256: {card.inputs}"
+        named = ("commit", card.commit) if card.commit else ("inputs of the stage, sha256", card.inputs)
+        yield f"- {named[0]}: {_literal(str(named[1]))}"
 
 
 def _probabilities(found: Calibration) -> Iterator[str]:
@@ -95,4 +99,13 @@ def _probabilities(found: Calibration) -> Iterator[str]:
 
 def _origin(weights: Weights) -> str:
     licence = f"licence: {weights.licence}" if weights.licence else None
-    return ", ".join(part for part in (weights.source, weights.origin, licence) if part)
+    return ", ".join(_literal(part) for part in (weights.source, weights.origin, licence) if part)
+
+
+def _literal(text: str) -> str:
+    """Return ``text`` as Markdown that shows it, whatever it holds: no tag, link, emphasis or formula.
+
+    An underscore within a word means nothing, and stays as it is.
+    """
+    text = re.sub(r"[\\`*\[\]<>|~$&!#]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
+    return re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", " ".join(text.split()))

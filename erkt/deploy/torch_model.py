@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -14,7 +13,7 @@ from erkt.deploy.card import FILE, SAFETENSORS, ModelCard, from_json
 from erkt.deploy.describe import card_of
 from erkt.errors import ErktError
 from erkt.files.json_file import read_json
-from erkt.networks.creation import first_line
+from erkt.networks.creation import first_line, of_tensors
 from erkt.networks.feature_maps import maps, pooled
 from erkt.networks.models import Card, Classifier, load_folder
 from erkt.params.prepare import from_record
@@ -62,11 +61,12 @@ def timm_folder_in(folder: Path) -> TorchModel:
     Raises ErktError if the folder's files are damaged, or do not fit each other.
     """
     card = from_json(_text(folder / FILE), str(folder / FILE))
+    path = folder / SAFETENSORS
     try:
-        network = timm.create_model(card.arch, num_classes=len(card.classes), **card.options)
-        network.load_state_dict(load_file(folder / SAFETENSORS))
-    except (OSError, RuntimeError, TypeError, SafetensorError) as error:
-        raise ErktError(f"{folder / SAFETENSORS}: does not fit {card.arch}: {first_line(error)}") from None
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ErktError(f"{path}: cannot be read as weights ({first_line(error)})") from None
+    network = of_tensors(card.arch, len(card.classes), card.options, tensors, path)
     own = Card(card.arch, card.classes, card.side, card.mean, card.std, card.weights.source)
     return TorchModel(Classifier(network, own), card)
 

@@ -1,9 +1,9 @@
 """The literature's accuracies as the paper's Tables 3 to 5 print them."""
 
-import csv
 from pathlib import Path
 
 from erkt.errors import ErktError
+from erkt.files.table_file import read_table
 
 
 def read_literature(path: Path, dataset: str, train_percent: float | None) -> list[dict[str, str]]:
@@ -12,12 +12,15 @@ def read_literature(path: Path, dataset: str, train_percent: float | None) -> li
     With ``method``, ``reference``, ``parameters_m`` (may be a bound, ``>12.0``, or empty), ``oa``, ``std``.
     Raises ErktError if ``path`` is not readable.
     """
+    found = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise ErktError(f"{path}: not readable: {error.strerror}") from None
-    return [row for row in rows if row["dataset"] == dataset and float(row["train_percent"]) == train_percent]
+        for row in read_table(path):
+            numbers = size_in_millions(row), float(row["oa"]), float(row["train_percent"])
+            if row["dataset"] == dataset and numbers[-1] == train_percent:
+                found.append(row)
+    except (KeyError, ValueError) as error:
+        raise ErktError(f"{path}: not the literature's accuracies ({error!r})") from None
+    return found
 
 
 def size_in_millions(row: dict[str, str]) -> float | None:

@@ -1,6 +1,5 @@
 """What student and ensemble say of each test image: as a table, and which images show it best."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from erkt.data.images import Subset
 from erkt.errors import ErktError
 from erkt.evaluation.metrics import softmax
+from erkt.files.table_file import read_table
 from erkt.networks.logits import Floats
 
 Labels = NDArray[np.int64]
@@ -59,8 +59,7 @@ class Predictions:
     def load(cls, path: Path, classes: tuple[str, ...]) -> "Predictions":
         """Return the predictions in the CSV at ``path``; ErktError if it is missing or something else."""
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+            rows = read_table(path)
             labels, student, ensemble = (
                 np.array([classes.index(row[column]) for row in rows], dtype=np.int64)
                 for column in ("actual", "student", "ensemble")
@@ -69,7 +68,7 @@ class Predictions:
                 np.array([float(row[f"{who}_confidence"]) for row in rows]) for who in ("student", "ensemble")
             )
             keys = tuple(row["key"] for row in rows)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ErktError, ValueError, KeyError) as error:
             raise ErktError(f"{path}: not readable as predictions ({error}); run dvc repro") from None
         if not keys:
             raise ErktError(f"{path}: holds no predictions; run dvc repro")

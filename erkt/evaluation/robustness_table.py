@@ -1,25 +1,24 @@
 """The table of accuracies on corrupted images: read back, averaged, and judged. No torch."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from erkt.errors import ErktError
+from erkt.files.table_file import read_table
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of ``measure`` in the CSV at ``path``; ErktError if it is missing or something else."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [
-                {name: text if name in ("kind", "unit") else float(text) for name, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        rows = [
+            {name: text if name in ("kind", "unit") else float(text) for name, text in row.items()}
+            for row in read_table(path)
+        ]
         if not {"kind", "strength", "unit", "student", "ensemble"} <= rows[0].keys():
             raise ValueError("columns are missing")
-    except (OSError, ValueError, TypeError, IndexError) as error:
+    except (ErktError, ValueError, IndexError) as error:
         raise ErktError(f"{path}: not readable as accuracies ({error}); run dvc repro") from None
     return rows
 

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from erkt.errors import ErktError
+from erkt.files.json_file import parse_json
 from erkt.files.replace import replace_whole
 from erkt.inflight.stopping import Stop, Stopped
 from erkt.machine.device import described
@@ -90,7 +91,8 @@ class FolderCheckpoints(Checkpoints):
             return None
         try:
             checkpoint, about = _read(self._path)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        # A file that somebody wrote with a digest of its own may hold anything.
+        except (ErktError, OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             self._warn(f"{self._path} is damaged ({reason}); starting from the beginning")
             return None
@@ -134,8 +136,10 @@ def _read(path: Path) -> tuple[Checkpoint, dict[str, Any]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if metadata["sha256"] != _digest(tensors, metadata["text"]):
         raise ValueError("its content is not what was written")
-    content = json.loads(metadata["text"])
-    return Checkpoint(tensors, content["state"]), content["about"]
+    content: Any = parse_json(metadata["text"], str(path))
+    state, about = dict(content["state"]), dict(content["about"])
+    counted = {"attempts": int(about["attempts"]), "seconds": float(about["seconds"])}
+    return Checkpoint(tensors, state), counted | {"made_with": about["made_with"]}
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from erkt.errors import ErktError
-from erkt.params.network import Network
+from erkt.params.network import Network, Weights
 from erkt.params.schema import nearest
 
 _STRIDE = 32  # in pixels, where a network has no patches: most divide the side by it
@@ -35,6 +36,27 @@ def create(settings: Network, classes: int, weights: Mapping[str, Any]) -> nn.Mo
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = first_line(error)
         raise ErktError(f"{settings.arch}: its initial weights cannot be loaded: {reason}") from None
+
+
+def of_tensors(
+    arch: str, classes: int, options: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
+) -> nn.Module:
+    """Return timm's network with ``tensors``, all that ``path`` has for one; ErktError if they do not fit.
+
+    It is made on shapes first: a file may name options that make it larger than memory, or others that
+    ``Network`` leaves to timm under no circumstances, such as one that loads a file.
+    """
+    if arch.partition(".")[0] not in timm.list_models():
+        raise ErktError(f"{path}: timm has no architecture '{arch}'")
+    settings = Network(arch, Weights("none", None, None, None), 0.0, 0.0, options=dict(options))
+    try:
+        _on_shapes(settings, classes).load_state_dict(tensors, assign=True)
+        network = timm.create_model(arch, pretrained=False, num_classes=classes, **options)
+        network.load_state_dict(tensors)
+    except Exception as error:  # noqa: BLE001  # options reach any code of timm, which may raise anything
+        reason = first_line(error)
+        raise ErktError(f"{path}: does not fit {arch} of timm {timm.__version__}: {reason}") from None
+    return network
 
 
 def check(settings: Network, side: int, classes: int = _ANY_CLASSES) -> None:

@@ -14,7 +14,7 @@ from erkt.data.images import Part
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
 from erkt.files.digests import Sha256
-from erkt.files.json_file import read_json
+from erkt.files.json_file import parse_json, read_json
 from erkt.files.replace import replace_whole
 
 Floats = NDArray[np.floating[Any]]
@@ -59,15 +59,19 @@ def load(path: Path, *, network: Sha256, part: Part) -> NDArray[np.float32]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            about = parse_json((file.metadata() or {}).get("about", "{}"), str(path))
             logits: NDArray[np.float32] = file.get_tensor("logits")
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, KeyError) as error:
         raise ErktError(
             f"{path}: cannot be read as logits ({error}); rerun the stage that makes it"
         ) from None
+    known = about if isinstance(about, dict) else {}
     for name, value in _about(network, part).items():
-        if about.get(name) != value:
+        if known.get(name) != value:
             raise ErktError(f"{path}: not the logits of this run's {name}; rerun the stage that makes it")
+    expected = (len(part), len(part.classes))
+    if logits.shape != expected or logits.dtype != np.float32:
+        raise ErktError(f"{path}: {logits.dtype} of shape {logits.shape}, expected float32 of {expected}")
     return logits
 
 

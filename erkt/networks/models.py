@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -21,11 +20,12 @@ from torch.nn import functional as F
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST, WEIGHTS
 from erkt.files.digests import Sha256, sha256_file
-from erkt.files.json_file import read_json, write_json
+from erkt.files.json_file import parse_json, read_json, write_json
 from erkt.files.locations import resolve
 from erkt.files.replace import replace_whole
 from erkt.networks import creation
 from erkt.params.network import Network
+from erkt.params.schema import build as build_schema
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
@@ -52,9 +52,19 @@ class Card:
     source: str
     network_side: int | None = None
     resampling: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     licence: str | None = NOT_STATED
     origin: str | None = None
+
+
+_LATER: dict[str, Any] = {
+    "network_side": None,
+    "resampling": None,
+    "options": {},
+    "licence": NOT_STATED,
+    "origin": None,
+}
+"""What weights have that were written before the last five existed."""
 
 
 class Classifier(nn.Module):
@@ -151,17 +161,10 @@ def load(path: Path, classes: tuple[str, ...] | None) -> Classifier:
         ) from None
     if "card" not in metadata:
         raise ErktError(f"{path}: these weights carry no card; they were not written by this pipeline")
-    card = _read_card(path, metadata["card"])
+    card = read_card(metadata["card"], path)
     if classes is not None and card.classes != classes:
         raise ErktError(f"{path}: this network knows other classes than the images have; rerun the stage")
-    try:
-        network = timm.create_model(
-            card.arch, pretrained=False, num_classes=len(card.classes), **card.options
-        )
-        network.load_state_dict(tensors)
-    except (RuntimeError, TypeError) as error:
-        reason = creation.first_line(error)
-        raise ErktError(f"{path}: does not fit {card.arch} of timm {timm.__version__}: {reason}") from None
+    network = creation.of_tensors(card.arch, len(card.classes), card.options, tensors, path)
     return Classifier(network, card).eval()
 
 
@@ -184,14 +187,17 @@ def load_folder(folder: Path, classes: tuple[str, ...] | None) -> Classifier:
     return load(path, classes)
 
 
-def _read_card(path: Path, text: str) -> Card:
-    values: dict[str, Any] = json.loads(text)
-    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+def read_card(text: str, path: Path) -> Card:
+    """Return the card of the weights at ``path``; ErktError if it is none, or a later version's."""
+    where = f"{path}: card"
+    values = parse_json(text, where)
+    if not isinstance(values, dict):
+        raise ErktError(f"{where}: expected a JSON object, found {type(values).__name__}")
     unknown = values.keys() - {one.name for one in fields(Card)}
     if unknown or values.get("resampling") not in (None, _RESAMPLING):
         what = ", ".join(sorted(unknown)) or f"resampling {values['resampling']}"
         raise ErktError(f"{path}: written by a later version, which has {what}; update this one")
-    return Card(**values)
+    return build_schema(Card, _LATER | values, where)
 
 
 def _initial(settings: Network, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:

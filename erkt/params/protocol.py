@@ -4,6 +4,7 @@ A stage takes its values from its own sections alone; this module only refuses, 
 results.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -54,12 +55,26 @@ class Protocol:
     def __post_init__(self) -> None:
         for name in sorted(_TAKEN & set(self.teachers)):
             raise ErktError(f"teachers: '{name}' is a name in files or tables of results; choose another")
+        self._check_places()
         self._check_parts()
         self._check_ensemble()
         self._check_resizing()
         self._check_cache()
         self._check_views()
         self._check_unlabelled()
+
+    def _check_places(self) -> None:
+        unlabelled, weights = self.dataset.unlabelled, self.student.weights.location
+        places = {"dataset": self.dataset.location, "student.weights": weights}
+        places["dataset.unlabelled"] = unlabelled.location if unlabelled else None
+        for name, teacher in self.teachers.items():
+            places[f"teachers.{name}.network.weights"] = teacher.network.weights.location
+        for place, location in places.items():
+            if re.search("://[^/]*@", location or ""):
+                raise ErktError(
+                    f"{place}.location: an address with a user or password, and params are committed; set a "
+                    "variable of the environment to it, and write its name, as $ARCHIVE"
+                )
 
     def _check_parts(self) -> None:
         parts, percent = self.dataset.parts, self.split.train_percent

@@ -85,7 +85,7 @@ def build(schema: type[T], value: Any, where: str) -> T:
     hints = typing.get_type_hints(schema, include_extras=True)
     for key in value:
         if key not in hints:
-            raise ErktError(f"{where}: unknown key '{key}'{nearest(str(key), hints)}")
+            raise ErktError(f"{where}: unknown key '{_cut(str(key))}'{nearest(str(key), hints)}")
     for key in hints:
         if key not in value:
             raise ErktError(f"{where}: the key '{key}' is missing")
@@ -109,8 +109,12 @@ def look_up(values: Mapping[str, Any], key: str, where: str) -> Any:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known name most like ``name``, else all known names."""
     names = [str(key) for key in known]
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(names)}"
+    close = difflib.get_close_matches(name, names)
+    if not close:
+        return f"; known are: {', '.join(names)}"
+    # Two letters in each other's place count as two changes there: 'epxort' is as near to 'report'.
+    swapped = [one for one in close if sorted(one) == sorted(name)]
+    return f"; did you mean '{(swapped or close)[0]}'?"
 
 
 def as_dict(settings: Any) -> dict[str, Any]:
@@ -130,9 +134,19 @@ _KINDS: dict[type, str] = {
 }
 
 
+_LARGEST = 2**63
+"""Whole numbers are smaller: beyond, libraries overflow, and Python refuses to write some."""
+
+_SHOWN = 60
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _shown(value: Any) -> str:
     name = _KINDS.get(type(value), type(value).__name__)
-    return f"{name} ({value!r})" if isinstance(value, (str, int, float)) else name
+    return f"{name} ({_cut(repr(value))})" if isinstance(value, (str, int, float)) else name
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -155,7 +169,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise ErktError(f"{where}: expected a block of names, found {_shown(value)}")
-        return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                raise ErktError(f"{where}: the name {_shown(key)} must be text; write it in quotes")
+        return {key: _convert(args[1], item, f"{where}.{_cut(key)}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type, hint), value, where)
     return _convert_scalar(hint, value, where)
@@ -182,6 +199,8 @@ def _convert_list(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, .
 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if type(value) is int and abs(value) >= _LARGEST:
+        raise ErktError(f"{where}: a whole number of {value.bit_length()} bits is out of range")
     if type(value) is hint:
         return value
     if hint is float and type(value) is int:

@@ -1,15 +1,16 @@
 """The figures of a finished run, from a folder or from a revision of git."""
 
-import csv
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from erkt.errors import ErktError
 from erkt.evaluation.paired import Bools, Scores
+from erkt.files.json_file import parse_json
+from erkt.files.table_file import parse_table
 from erkt.pipeline.git import git
 
 
@@ -40,15 +41,15 @@ def read_run(place: str, name: str, metrics: str) -> Finished:
     students, ensembles, hits, images = {}, {}, {}, {}
     for seed in seeds:
         report, predictions = read(f"evaluate/{seed}.json"), read(f"predictions/{seed}.csv")
+        where = f"{place}: evaluate/{seed}.json"
         try:
-            number, rows = int(seed), {row["network"]: row for row in json.loads(report)}
+            records: Any = parse_json(report, where)
+            number, rows = int(seed), {row["network"]: row for row in records}
             students[number], ensembles[number] = (float(rows[who]["oa"]) for who in ("student", "ensemble"))
         except (ValueError, KeyError, TypeError) as error:
-            raise ErktError(
-                f"{place}: evaluate/{seed}.json is not what evaluate writes ({error!r})"
-            ) from None
+            raise ErktError(f"{where} is not what evaluate writes ({error!r})") from None
+        table = parse_table(predictions.encode(errors="surrogateescape"), f"{place}: predictions/{seed}.csv")
         try:
-            table = list(csv.DictReader(predictions.splitlines()))
             images[number] = tuple(row["key"] for row in table)
             hits[number] = np.array([row["student"] == row["actual"] for row in table], dtype=bool)
         except KeyError as error:
@@ -61,7 +62,7 @@ def read_run(place: str, name: str, metrics: str) -> Finished:
 def _folder(root: Path) -> tuple[list[str], Callable[[str], str]]:
     def read(path: str) -> str:
         try:
-            return (root / path).read_text(encoding="utf-8")
+            return (root / path).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise ErktError(f"{root / path}: not readable: {error.strerror}") from None
 

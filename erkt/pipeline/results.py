@@ -1,6 +1,5 @@
 """What a finished cell is known by, read from its files: the same as its live run told."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from erkt.errors import ErktError
 from erkt.files.digests import Sha256
 from erkt.files.json_file import read_json, read_records
+from erkt.files.table_file import read_table
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, look_up
 from erkt.pipeline.inputs import inputs_digest
@@ -76,8 +76,10 @@ def _contents(cell: Cell, inputs: Sha256) -> tuple[Metrics, list[Path]]:
 
 
 def _curve(path: Path) -> Metrics:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [{name: float(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    try:
+        rows = [{name: float(text) for name, text in row.items()} for row in read_table(path)]
+    except ValueError as error:
+        raise ErktError(f"{path}: not a curve ({error})") from None
     return [epoch_numbers(row) for row in rows]
 
 

@@ -1,6 +1,5 @@
 """What the files of a run say: everything that the page shows comes from here."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from erkt.errors import ErktError
 from erkt.evaluation.predictions import Predictions
 from erkt.evaluation.robustness_table import read_rows
 from erkt.files.json_file import read_records
+from erkt.files.table_file import read_table
 
 Row = Mapping[str, Any]
 
@@ -124,14 +124,3 @@ def _named(tables: list[Path]) -> tuple[str, ...]:
     return tuple(
         sorted({str(row.get(column)) for row in rows for column in ("actual", "student", "ensemble")})
     )
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV as text; ErktError if it is missing or none."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except FileNotFoundError:
-        raise ErktError(f"{path}: no such file") from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise ErktError(f"{path}: not readable as a table ({error})") from None

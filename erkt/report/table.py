@@ -6,9 +6,9 @@ from pathlib import Path
 
 from erkt.errors import ErktError
 from erkt.evaluation.paired import NOTHING
+from erkt.files.table_file import read_table
 from erkt.report import words
 from erkt.report.charts import Scale, scale
-from erkt.report.facts import read_table
 from erkt.report.page import render
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from erkt.data.images import mapped
 from erkt.ensemble.mixing import mix
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
@@ -61,9 +62,14 @@ def open_blocks(
     for folder in folders:
         manifest = read_sealed(folder / MANIFEST)
         _check_origin(folder, manifest, origin)
-        logits = _open(folder, manifest, (len(data.subset), len(origin.classes)))
-        _check_probe(folder, manifest, data, warn)
-        found |= {number: logits[place] for place, number in enumerate(manifest["views"])}
+        try:
+            logits = _open(folder, manifest, (len(data.subset), len(origin.classes)))
+            _check_probe(folder, manifest, data, warn)
+            found |= {number: logits[place] for place, number in enumerate(manifest["views"])}
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ErktError(
+                f"{folder}: its manifest has another form ({error}); rerun cache_logits"
+            ) from None
     missing = [number for number in views if number not in found]
     if missing:
         raise ErktError(f"{folders[0].parent}: view {missing[0]} is not stored; rerun cache_logits")
@@ -72,7 +78,7 @@ def open_blocks(
 
 def _check_origin(folder: Path, manifest: dict[str, Any], origin: Origin) -> None:
     try:
-        differences = origin.differences(Origin(**manifest["origin"]))
+        differences = origin.differences(Origin(**(manifest.get("origin") or {})))
         missing = {"views", "sha256", "probe", "versions"} - set(manifest)
     except (KeyError, TypeError):
         differences, missing = [], {"origin"}
@@ -86,9 +92,9 @@ def _open(folder: Path, manifest: dict[str, Any], shape: tuple[int, int]) -> NDA
     path = folder / "logits.npy"
     if not path.is_file() or sha256_file(path) != manifest["sha256"]:
         raise ErktError(f"{path}: missing or damaged (its sha256 is not the manifest's); rerun cache_logits")
-    logits: NDArray[np.float16] = np.load(path, mmap_mode="r")
-    if logits.shape != (len(manifest["views"]), *shape):
-        raise ErktError(f"{path}: shape {logits.shape}, expected {(len(manifest['views']), *shape)}")
+    logits, expected = mapped(path), (len(manifest["views"]), *shape)
+    if logits.shape != expected or logits.dtype != np.float16:
+        raise ErktError(f"{path}: {logits.dtype} of shape {logits.shape}, expected float16 of {expected}")
     return logits
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erkt.files.digests import sha256_file
+from erkt.tracking.mlflow_store import masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -126,10 +127,13 @@ def _name(name: str) -> str:
 
 
 def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield dotted names and values as text; what is no string is spelt as JSON, which reads like YAML."""
+    """Yield dotted names and values as text; what is no string is spelt as JSON, which reads like YAML.
+
+    What is secret in an address is left out: more people may read a server than the repository.
+    """
     for name, value in params.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             text = value if isinstance(value, str) else json.dumps(value, default=str)
-            yield _name(f"{prefix}{name}"), text
+            yield _name(f"{prefix}{name}"), masked(text)

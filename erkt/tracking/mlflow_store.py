@@ -43,14 +43,14 @@ _DEFAULTS = {
 
 
 def told(error: Exception) -> str:
-    """Return ``error`` in one line of at most 600 characters, without the password of an address."""
+    """Return ``error`` in one line of at most 600 characters, without what is secret in an address."""
     kind = "" if isinstance(error, ErktError) else f"{type(error).__name__}: "
     return masked(" ".join(f"{kind}{error}".split()))[:_TOLD_LENGTH]
 
 
 def masked(text: str) -> str:
-    """Return ``text`` without the user and password of addresses in it."""
-    return re.sub(r"//[^/@\s]+@", "//***@", text)
+    """Return ``text`` without user, password and query of addresses in it: a query may be a signature."""
+    return re.sub(r"(://[^\s'\"?]*\?)[^\s'\"]+", r"\1***", re.sub(r"//[^\s'\"]*@", "//***@", text))
 
 
 def patiently(work: Callable[[], T]) -> T:

@@ -1,5 +1,6 @@
 import gzip
 import io
+import lzma
 import os
 import struct
 import tarfile
@@ -166,6 +167,53 @@ def test_what_unfolds_to_much_more_than_its_size_is_refused(
         assert "unfolds to more than 100000 bytes" in refusal(tmp_path / "bomb", data)
     for data in (zip_of(noise, zipfile.ZIP_DEFLATED), tar_of(noise, "w:gz"), tar_of(flat)):
         assert len(read_all(write(tmp_path / "good", data))) == 30
+
+
+ABOUT = [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE]
+
+
+def header(name: str, size: int, kind: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", ABOUT)
+@pytest.mark.parametrize("place", ["first", "later"])
+def test_a_name_of_many_megabytes_is_refused_before_it_is_read(
+    tmp_path: Path, kind: bytes, place: str
+) -> None:
+    before = tar_of({"a/1.jpg": b"1"})[:1024] if place == "later" else b""
+    size = 40 * 2**20
+    bomb = gzip.compress(before + header("long", size, kind) + bytes(size), 1)
+    tracemalloc.start()
+    try:
+        assert f"a header that declares {size} bytes" in refusal(tmp_path / "a.tar.gz", bomb)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("member", [("a", -1024, tarfile.DIRTYPE), ("a/1.jpg", -512, tarfile.REGTYPE)])
+def test_a_tar_that_would_never_end_is_refused(tmp_path: Path, member: tuple[str, int, bytes]) -> None:
+    refusal(tmp_path / "a.tar", tar_of({"a/0.jpg": b"0"})[:1024] + header(*member) + bytes(2048))
+    pax = tarfile.TarInfo("a")
+    pax.type, pax.pax_headers = member[2], {"size": "-4096"}
+    blocks = tar_of({"a/0.jpg": b"0"})[:1024] + pax.tobuf(tarfile.PAX_FORMAT)
+    refusal(tmp_path / "b.tar", blocks + bytes(2048))
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
+def test_what_is_no_member_and_unfolds_all_the_same_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(archive, "MIN_TOTAL_BYTES", 100_000)
+    monkeypatch.setattr(archive, "MAX_UNFOLDING", 1)
+    empty = tar_of({f"a/{number}.jpg": b"" for number in range(300)}, mode)
+    assert "unfolds to more than 100000 bytes" in refusal(tmp_path / "names", empty)
+    padded = tar_of({"a/1.jpg": b"1"}) + bytes(2 * 2**20)
+    pack = gzip.compress if mode == "w:gz" else lzma.compress
+    assert "unfolds to more than 100000 bytes" in refusal(tmp_path / "padding", pack(padded))
 
 
 # ---------------------------------------------------------------- damage

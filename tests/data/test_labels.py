@@ -245,7 +245,7 @@ def divided(tmp_path: Path, made: Dataset) -> dict[str, list[str]]:
     sources.fetch(Dataset(**vars(made) | {"parts": parts}), tmp_path / "archive", {}, ignore)
     prepare(tmp_path / "archive", tmp_path / "prepared", SETTINGS, ignore)
     rows = read_index(tmp_path / "prepared/index.csv")
-    part_of = read_table((tmp_path / "prepared/parts.csv").read_text(), "parts")
+    part_of = read_table((tmp_path / "prepared/parts.csv").read_bytes(), "parts")
     packed = inspect(tmp_path / "archive", SETTINGS, {}, ignore, AS_IS, here)
     assert (packed.parts, problems(packed)) == (facts.parts, [])
     keys, labels = [row.key for row in rows], [row.label for row in rows]

@@ -5,6 +5,8 @@ import io
 import re
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -16,8 +18,10 @@ from time import sleep
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from closure import ROOT
 from conftest import Exported
 from deploy_run import Made, picture
 from fastapi.testclient import TestClient
@@ -373,6 +377,19 @@ def test_a_port_that_is_taken_is_one_line(exported: Exported) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ErktError, match=f"127.0.0.1:{port}: address already in use; choose another"):
             app.run(options(exported.path, "--port", port))
+
+
+def test_nobody_but_this_machine_reaches_the_page(exported: Exported) -> None:
+    command = [sys.executable, "-m", "erkt", "app", str(exported.path), "--port", "0", "--threads", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+            found = psutil.Process(process.pid).net_connections(kind="all")
+            heard = {one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN and one.laddr}
+            assert heard == {"127.0.0.1"}
+        finally:
+            process.terminate()
 
 
 def test_the_page_is_part_of_the_package() -> None:

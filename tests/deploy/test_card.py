@@ -1,9 +1,13 @@
 import json
+import re
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 import torch
+import yaml
 from deploy_run import Made
+from markdown_it import MarkdownIt
 
 from erkt.deploy import card, timm_folder
 from erkt.deploy.describe import describe
@@ -69,7 +73,7 @@ def test_a_card_that_cannot_be_read_is_one_line(made: Made, change: dict[str, ob
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"arch": "resnet"}'])
 def test_what_is_no_card_is_refused(text: str) -> None:
-    with pytest.raises(ErktError, match=r"its card is not JSON|no card of an exported model"):
+    with pytest.raises(ErktError, match=r"its card: not readable as JSON|no card of an exported model"):
         card.from_json(text, "model.onnx")
 
 
@@ -82,3 +86,37 @@ def test_bands_and_stretch_are_in_the_card_and_absent_from_that_of_pictures(made
     assert (again.preparation.bands, again.preparation.stretch) == ((3, 2, 1), (0.0, 4095.0))
     assert "bands 3, 2, 1, values 0 to 4095 as black to white" in model_card(declared)
     assert "prepare.bands" in str(timm_folder.refusal(declared))
+
+
+EVIL = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "[free](http://evil.example)",
+    "![](http://evil.example/a.png)",
+    "*bold* _thin_ `code` ~~no~~ $x$ |cell|",
+    "http://evil.example and www.evil.example",
+    "# title",
+    "storage_tanks & 海岸 &lt;",
+)
+
+
+def test_a_model_card_shows_names_as_they_are_and_makes_nothing_of_them(made: Made) -> None:
+    found = made.described().card
+    weights = replace(found.weights, source=EVIL[0], origin=EVIL[2])
+    training = found.training and replace(found.training, dataset=EVIL[1])
+    evil = replace(
+        found, classes=EVIL, weights=weights, training=training, results={EVIL[4]: 1.0, "oa": 91.0}
+    )
+    _, front, text = model_card(evil).split("---\n", 2)
+    assert yaml.safe_load(front)["model-index"][0]["results"][0]["dataset"]["name"] == EVIL[1]
+    shown = HTMLParser()
+    tags: set[str] = set()
+    words: list[str] = []
+    shown.handle_starttag = lambda tag, attributes: tags.add(tag)  # type: ignore[method-assign]
+    shown.handle_data = words.append  # type: ignore[method-assign]
+    shown.feed(MarkdownIt("gfm-like", {"linkify": False}).render(text))
+    assert tags <= {"h1", "h2", "p", "ul", "li", "pre", "code"}
+    assert all(name in "".join(words) for name in EVIL)
+    for name in EVIL[2:4]:  # as a program reads it that makes a link of whatever looks like one
+        assert name not in text
+    assert re.search(r"(?<!\\)(http:|www\.)", text) is None

@@ -142,5 +142,5 @@ def test_a_damaged_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
         broken = tmp_path / name
         shutil.copytree(folder, broken)
         (broken / name).write_bytes(damage)
-        with pytest.raises(ErktError, match=f"{name}: (does not fit|it has no card)"):
+        with pytest.raises(ErktError, match=f"{name}: (cannot be read as weights|it has no card)"):
             erkt.load(broken)

@@ -166,3 +166,19 @@ def test_digests_are_those_of_the_bytes(tmp_path: Path) -> None:
     for digest in (sha256_file, md5_file):
         with pytest.raises(ErktError, match="gone: not readable: No such file"):
             digest(tmp_path / "gone")
+
+
+def test_a_key_that_an_object_lacks_is_named_with_its_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1})
+    write_json(tmp_path / "rows.json", [{"b": 1}])
+    found, (row,) = read_json(tmp_path / "a.json"), read_records(tmp_path / "rows.json")
+    assert (found["b"], found.get("c"), found) == (1, None, {"b": 1})
+    for value, name in ((found, "a.json"), (row, "rows.json")):
+        with pytest.raises(ErktError, match=rf"{name}: the key 'c' is missing"):
+            value["c"]
+
+
+def test_what_is_shown_of_an_error_moves_no_cursor() -> None:
+    shown = "a\\n\\x1b[2J\\u2028é 森"
+    assert str(ErktError("a\n\x1b[2J\u2028é 森")) == shown
+    assert str(ErktError(str(ErktError("a\n\x1b[2J\u2028é 森")))) == shown

@@ -18,6 +18,37 @@ def test_numbers_are_those_that_dvc_reads(written: str) -> None:
     assert isinstance(ours, str) == (written in TEXTS)
 
 
+@pytest.mark.parametrize(
+    ("written", "ours", "theirs"),
+    [
+        ("010", 8, 10),
+        ("08", "08", 8),
+        ("0o17", "0o17", 15),
+        ("yes", True, "yes"),
+        ("Off", False, "Off"),
+        ("1:30", 90, "1:30"),
+        ("190:20:30.15", 685230.15, "190:20:30.15"),
+        (".4E11", 4e10, ".4E11"),
+        ("-.5", "-.5", -0.5),
+    ],
+)
+def test_what_dvc_would_read_otherwise_is_refused(written: str, ours: object, theirs: object) -> None:
+    assert YAML(typ="safe").load(f"k: {written}")["k"] == theirs != ours
+    with pytest.raises(
+        ErktError, match=r"file: is not YAML: '.*' is one thing here and another to DVC"
+    ) as caught:
+        parse_yaml(f"k: {written}", "file")
+    assert "line 1" in str(caught.value)
+    assert parse_yaml(f"k: '{written}'", "file")["k"] == written
+
+
+@pytest.mark.parametrize("text", ["k: 2024-13-01", f"k: {'9' * 5000}", "[" * 20_000, "{" * 20_000])
+def test_what_python_itself_cannot_make_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ErktError, match=r"^file: is not YAML: ") as caught:
+        parse_yaml(text, "file")
+    assert len(str(caught.value)) < 300
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ErktError, match=r"none\.yaml: cannot be read"):
         read_yaml(tmp_path / "none.yaml")

@@ -86,6 +86,10 @@ def test_losses_that_cannot_learn_from_unlabelled_images_are_refused(
                 check(changed, "params.yaml")
 
 
+FILE = {"source": "file", "revision": None, "sha256": None}
+ARCHIVE = tiny()["dataset"] | {"source": "archive", "scenes": None, "sha256": "0" * 64}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -110,6 +114,16 @@ def test_losses_that_cannot_learn_from_unlabelled_images_are_refused(
         ("distill.finish", 0.05, r"distill\.finish: a share of 0\.05 of \d views is none or all of them"),
         ("teachers.one.views", {"cutmx": {"p": 1.0}}, r"teachers\.one: views: .*did you mean 'cutmix'"),
         ("teachers.one.views", {"cutmix": {"q": 1.0}}, r"teachers\.one: views\.cutmix: unknown key 'q'"),
+        (
+            "student.weights",
+            FILE | {"location": "https://me@host/w"},
+            r"student\.weights\.location: an address",
+        ),
+        (
+            "dataset",
+            ARCHIVE | {"location": "https://me:hidden@host/a.zip?x=1"},
+            r"dataset\.location: an address",
+        ),
         ("ensemble.lead", "nobody", r"there is no teacher 'nobody'"),
         ("ensemble.weights", {"nobody": 1.0}, r"there is no teacher 'nobody'"),
         ("ensemble.weights", {"one": 1.0}, r"every teacher needs a weight, or weights is null"),
@@ -132,3 +146,4 @@ def test_a_wrong_protocol_is_refused_in_one_line(path: str, value: object, messa
     with pytest.raises(ErktError, match=message) as caught:
         check(params, "params.yaml")
     assert "\n" not in str(caught.value)
+    assert "hidden" not in str(caught.value)

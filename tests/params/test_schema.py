@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from erkt.errors import ErktError
-from erkt.params.schema import Between, Length, Names, as_dict, build
+from erkt.params.schema import Between, Length, Names, as_dict, build, nearest
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,14 @@ def test_a_valid_mapping_becomes_the_schema_and_comes_back_as_plain_values() -> 
         ({"many": 2}, r"^file\.many: expected a list, found a whole number \(2\)$"),
         ({"named": {"x.1": {"rate": 1}}}, r"^file\.named: the name 'x\.1' may hold only letters"),
         ({"maybe": 3}, r"^file\.maybe: expected text, found a whole number \(3\)$"),
+        ({"count": 10**400}, r"^file\.count: a whole number of 1329 bits is out of range$"),
+        ({"pair": [1, -(2**63)]}, r"^file\.pair\[1\]: a whole number of 64 bits is out of range$"),
+        ({"flag": "y" * 5000}, r"found text \('y{59}…\)$"),
+        (
+            {"named": {1: {"rate": 1}}},
+            r"^file\.named: the name a whole number \(1\) must be text; write it in",
+        ),
+        ({"a\n\x1b[2Jb": 1}, r"^file: unknown key 'a\\n\\x1b\[2Jb'; known are: "),
         ({"fill": "white"}, r"^file\.fill: text \('white'\) is not one of black$"),
     ],
 )
@@ -80,6 +88,10 @@ def test_what_is_wrong_is_named_in_one_line(change: dict[str, Any], message: str
     with pytest.raises(ErktError, match=message) as caught:
         build(Outer, valid() | change, "file")
     assert "\n" not in str(caught.value)
+
+
+def test_of_keys_that_are_equally_near_the_one_with_swapped_letters_is_meant() -> None:
+    assert nearest("epxort", ["report", "export"]) == "; did you mean 'export'?"
 
 
 @pytest.mark.parametrize(("written", "spelling"), [("'0.5'", "0.5"), ("'1e-4'", "0.0001")])

@@ -1,5 +1,7 @@
 """git, DVC and MLflow at the edges: where the project lies, whose it is, and what was deleted."""
 
+import ast
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -10,8 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from clone import Clone
 from closure import ROOT
-from packed import refused, write
+from faulty_server import faulty_server
+from packed import refused, write, zip_of
 
 from erkt.pipeline import finished
 from erkt.pipeline.commands import experiment, merge_lock
@@ -130,6 +134,55 @@ def test_a_python_without_the_packages_ends_a_stage_in_one_line(missing: str) ->
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {missing} is not installed for {sys.executable}; make setup installs it")
+
+
+def ended(code: str) -> str:
+    """Return the one line with which a stage ends that a dvc started with another Python."""
+    code = f"import runpy, sys, types\nsys.argv = ['erkt', 'stage', 'split', '--seed', '0']\n{code}"
+    code += "\nrunpy.run_module('erkt', run_name='__main__', alter_sys=True)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_a_python_with_a_package_of_another_version_ends_a_stage_in_one_line() -> None:
+    line = ended("sys.modules['filelock'] = types.ModuleType('filelock')")
+    assert line.startswith(f"error: filelock of {sys.executable} does not do (cannot import name 'FileLock'")
+    assert "source .venv/bin/activate" in line
+
+
+def test_a_python_that_is_too_old_ends_a_stage_in_one_line() -> None:
+    line = ended("sys.version_info = (3, 9, 2, 'final', 0)")
+    assert line.startswith(f"error: {sys.executable} is Python 3.9, and erkt needs 3.11; source .venv/bin/")
+
+
+@pytest.mark.parametrize("path", ["erkt/__init__.py", "erkt/__main__.py"])
+def test_what_says_so_can_be_read_by_an_old_python(path: str) -> None:
+    ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+# ---------------------------------------------------------------- secrets
+
+
+def test_a_stage_leaves_nothing_of_a_secret_address(tmp_path: Path) -> None:
+    """Neither on the console nor in a file, whether the download succeeds or not."""
+    clone = Clone(tmp_path)
+    images = zip_of({f"{name}/{number}.png": b"x" for name in "ab" for number in range(3)})
+    digest = hashlib.sha256(images).hexdigest()
+    clone.params["dataset"] |= {"source": "archive", "scenes": None, "location": "$PLACE", "sha256": digest}
+    clone.write_params()
+    with faulty_server() as server:
+        there = server.serve("/a.zip", images).replace("//", "//me:hidden@") + "?signature=hidden"
+        found = clone.python("-m", "erkt", "stage", "download", PLACE=there)
+        gone = clone.python("-m", "erkt", "stage", "download", PLACE=there.replace("/a.zip", "/b.zip"))
+    assert (found.returncode, gone.returncode) == (0, 1), found.stderr
+    assert "error: download: $PLACE: the server answered 404" in gone.stderr
+    assert "hidden" not in found.stdout + found.stderr + gone.stdout + gone.stderr
+    made = [path for part in ("data", "metrics", ".inflight") for path in (tmp_path / part).rglob("*")]
+    files = [path for path in made if path.is_file()]
+    assert tmp_path / "metrics/environment/download.json" in files
+    assert [path for path in files if b"hidden" in path.read_bytes()] == []
 
 
 # ---------------------------------------------------------------- what was deleted

@@ -66,7 +66,7 @@ def test_names_are_text(tmp_path: Path) -> None:
         ("label,oa,runs\n", "holds no row"),
         ("lead,oa,runs\none,50,1\n", "no table of students or networks"),
         ("label,oa,runs\na,high,1\n", "row 1 is malformed"),
-        ("label,oa,runs\na,50,1\nb,50\n", "row 2 is malformed"),
+        ("label,oa,runs\na,50,1\nb,50\n", "row 2 has 2 cells, expected 3"),
     ],
 )
 def test_anything_else_is_refused_in_a_line(tmp_path: Path, text: str | None, message: str) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tracked import empty_database, no_settings, picture
+from tracked import dump, empty_database, no_settings, picture
 
 from erkt.params.tracking import Tracking
-from erkt.tracking import mirror
+from erkt.tracking import mirror, mlflow_store
 from erkt.tracking.mirror import Run, track
 
 OFF = "MLflow keeps nothing more of this stage; its results are not affected"
@@ -105,6 +105,37 @@ def test_params_are_read_back_flat_and_spelt_as_in_yaml(stage: Stage) -> None:
     }
     assert run.data.params == expected
     assert stage.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:hidden@host/a.zip", "https://***@host/a.zip"),
+        ("https://me:hid@den@host/a.zip", "https://***@host/a.zip"),
+        ("https://me:hid/hidden@host/a.zip", "https://***@host/a.zip"),
+        ("no connection to http://hidden@host:80, twice", "no connection to http://***@host:80, twice"),
+        ("https://host/a.zip?sig=hidden&x=hidden", "https://host/a.zip?***"),
+        ("GET 'azure://box/a?hidden' failed", "GET 'azure://box/a?***' failed"),
+        ("postgresql://u:hidden@host/db", "postgresql://***@host/db"),
+        ("sqlite:////home/x/mlflow.db", "sqlite:////home/x/mlflow.db"),
+        ("hub timm/resnet50@main, what?", "hub timm/resnet50@main, what?"),
+    ],
+)
+def test_what_is_secret_in_an_address_is_not_shown(text: str, shown: str) -> None:
+    assert mlflow_store.masked(text) == shown
+    assert mlflow_store.masked(shown) == shown
+
+
+def test_a_store_holds_nothing_that_is_secret_in_an_address(stage: Stage) -> None:
+    params = {"dataset": {"location": "https://host/a.zip?sig=hidden", "mirrors": ["https://u:hidden@host"]}}
+    with stage.track(params=params):
+        pass
+    (run,) = stage.runs()
+    assert run.data.params == {
+        "dataset.location": "https://host/a.zip?***",
+        "dataset.mirrors": '["https://***@host"]',
+    }
+    assert "hidden" not in "".join(dump(stage.root)[0])
 
 
 def test_tags_and_name_say_where_a_run_comes_from(stage: Stage) -> None:

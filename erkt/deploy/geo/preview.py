@@ -1,6 +1,7 @@
 """The scene, its map and what the colours mean as one picture, drawn by Pillow."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,24 @@ PANEL = 800
 _GAP, _INK, _LINE = 16, (30, 32, 36), 22
 _SHORT = 26
 """Characters of a class's name that are shown."""
+
+_SIZE = 15
+_NO_CHARACTER = "\uffff"
+_FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "wqy-microhei.ttc",
+    "wqy-zenhei.ttc",
+    "NanumGothic.ttf",
+    "ipag.ttf",
+    "msyh.ttc",  # Windows: Chinese, Japanese, Korean
+    "YuGothM.ttc",
+    "malgun.ttf",
+    "Arial Unicode.ttf",  # macOS
+)
+"""Files that Pillow looks for where the system keeps fonts: Pillow's own font has the letters of ASCII."""
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def preview(
@@ -38,8 +57,8 @@ def preview(
         Image.fromarray(scene).resize(size, Image.Resampling.BICUBIC),
         Image.fromarray(palette[values]).resize(size, Image.Resampling.NEAREST),
     ]
-    entries = _entries(names, shades, shares)
-    font = ImageFont.load_default(size=15)
+    font = _font(names)
+    entries = _entries(names, shades, shares, font)
     wide = size[0] < 1.5 * size[1]
     column = 60 + round(max(font.getlength(text) for text, _ in entries))
     if wide:  # pictures side by side, the legend at the right
@@ -65,12 +84,32 @@ def preview(
 
 
 def _entries(
-    names: Sequence[str], shades: Sequence[Colour], shares: Sequence[float]
+    names: Sequence[str], shades: Sequence[Colour], shares: Sequence[float], font: Font
 ) -> list[tuple[str, Colour]]:
+    """Return text and colour of each line of the legend; a name that ``font`` cannot write is its number."""
     order = sorted((number for number, share in enumerate(shares) if share > 0), key=lambda n: -shares[n])
-    found = [(f"{_short(names[number])}  {shares[number]:.1%}", shades[number]) for number in order]
+    shown = {n: _short(names[n]) if _writes(font, names[n]) else f"class {n} in classes.tif" for n in order}
+    found = [(f"{shown[number]}  {shares[number]:.1%}", shades[number]) for number in order]
     rest = 1 - sum(shares)
     return [*found, (f"no data  {rest:.1%}", GREY)] if rest > 1e-9 or not found else found
+
+
+def _font(names: Sequence[str]) -> Font:
+    """Return the first font that writes all ``names``, of those that systems have; else Pillow's own."""
+    own = ImageFont.load_default(size=_SIZE)
+    if not all(_writes(own, name) for name in names):
+        for file in _FONTS:
+            with suppress(OSError):
+                font = ImageFont.truetype(file, _SIZE)
+                if all(_writes(font, name) for name in names):
+                    return font
+    return own
+
+
+def _writes(font: Font, text: str) -> bool:
+    """Return whether ``font`` has all of ``text``: it draws the same box for each character that it lacks."""
+    box = bytes(font.getmask(_NO_CHARACTER))
+    return all(bytes(font.getmask(character)) != box for character in set(text) if not character.isspace())
 
 
 def _short(name: str) -> str:

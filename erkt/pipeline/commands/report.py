@@ -10,12 +10,13 @@ from pathlib import Path
 
 from erkt.errors import ErktError
 from erkt.files.replace import write_text
+from erkt.files.table_file import read_table
 from erkt.params.page import Page
 from erkt.params.schema import build
 from erkt.pipeline import paths
 from erkt.pipeline.params_file import read_params
 from erkt.pipeline.reporting import lineage, run_files
-from erkt.report.facts import Facts, read, read_table
+from erkt.report.facts import Facts, read
 from erkt.report.lineage import Speed
 from erkt.report.page import run_page
 from erkt.report.table import table_page

@@ -1,6 +1,5 @@
 """The paper's claims about efficiency and robustness, each beside what the runs of a preset show."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -9,6 +8,7 @@ from erkt.errors import ErktError
 from erkt.evaluation import paired
 from erkt.evaluation.paired import Scores
 from erkt.evaluation.summary import spread
+from erkt.files.table_file import read_table
 from erkt.pipeline.experiments import measured
 from erkt.pipeline.experiments.comparison import differences
 from erkt.pipeline.experiments.definition import find_experiment
@@ -63,14 +63,13 @@ def cheaper(students: Mapping[str, Student]) -> str:
 def smaller(preset: str) -> str:
     """Return what the student saves of the ensemble's time and size, from Table 8 of the preset."""
     path = page_path("table8", preset).with_suffix(".csv")
+    if not path.exists():
+        raise ErktError(f"not run: python -m erkt speed --preset {preset}")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = {row["network"]: row for row in csv.DictReader(file)}
+        rows = {row["network"]: row for row in read_table(path)}
         time = 100 * (1 - 1 / float(rows["ensemble"]["ratio"]))
         size = 100 * (1 - float(rows["student"]["parameters"]) / float(rows["ensemble"]["parameters"]))
-    except FileNotFoundError:
-        raise ErktError(f"not run: python -m erkt speed --preset {preset}") from None
-    except (OSError, KeyError, TypeError, ValueError):
+    except (KeyError, ValueError, ZeroDivisionError):
         raise ErktError(f"{path} is not readable; run python -m erkt speed --preset {preset}") from None
     return f"{time:.0f} % less time, {size:.0f} % fewer parameters"
 

@@ -1,9 +1,6 @@
 """Runs that DVC keeps as experiments, read from git: what they were made from, and what they hold."""
 
-import csv
 import hashlib
-import io
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from erkt.errors import ErktError
+from erkt.files.json_file import parse_json
+from erkt.files.table_file import parse_table
 from erkt.files.yaml_file import parse_yaml
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, cells_up_to, look_up
@@ -60,8 +59,11 @@ class Run:
 
     def rows(self, path: Path, cell: Cell) -> list[dict[str, Any]]:
         """Return the rows of an output of ``cell``, JSON or CSV (all text), read in the same way."""
-        text = self.read(path, cell)
-        return json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
+        text, where = self.read(path, cell), f"experiment {self.name}: {path}"
+        if path.suffix != ".json":
+            return list(parse_table(text.encode(errors="surrogateescape"), where))
+        rows: Any = parse_json(text, where)
+        return list(rows)
 
     def faults(self, params: Mapping[str, Any], last_stages: Collection[str]) -> list[str]:
         """Return in words why this is no finished run of ``params`` with the code here; [] if it is.
