@@ -12,21 +12,27 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import psutil
 import pytest
+import yaml
+from clone import TINY
 from closure import ROOT
 from threads_cluster import ThreadsCluster
 
 from erkt.errors import ErktError
 from erkt.machine import ray_cluster
 from erkt.machine.cluster import Ended, Needs, Running
+from erkt.pipeline.cells import cells_up_to
 from erkt.pipeline.fleet import worker
 from erkt.pipeline.fleet.display import displayed, report, span
 from erkt.pipeline.fleet.making import Standing, make_all
+from erkt.pipeline.fleet.rows import merged
 
 GRAPH = {"a": set(), "b": set(), "c": {"a"}, "d": {"a", "b"}, "e": {"c", "d"}}
 
@@ -38,7 +44,7 @@ def make(graph: Mapping[str, set[str]], cluster: Any, function: Any, leave: Any 
         cluster,
         lambda cell: Needs(),
         function,
-        "plan",
+        lambda cell: ("plan", cell),
         show=lambda standing: None,
         kept=lambda ended: kept.append(ended.key),
         leave=leave,
@@ -94,6 +100,49 @@ def test_asked_to_leave_it_waits_for_what_runs_and_begins_nothing() -> None:
     assert set(standing.ended) == {"a", "b"}
 
 
+def rows_of(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tiny protocol by row, with other values at dotted keys."""
+    rows = {name: yaml.safe_load(TINY.read_text(encoding="utf-8")) for name in changes}
+    for name, values in changes.items():
+        for key, value in values.items():
+            *blocks, last = key.split(".")
+            reduce(getitem, blocks, rows[name])[last] = value
+    return rows
+
+
+def test_what_rows_share_is_made_once_and_what_differs_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    ends = ("summarize",)
+    cells = {cell.name for cell in cells_up_to(rows_of(a={})["a"], ends)}
+    student = {"distill@0", "evaluate@0", "summarize"}
+    found = merged(
+        rows_of(
+            first={},
+            ratio={"distill.loss_ratio": 0.5},
+            threads={"runtime.threads": 3},
+            teacher={"teachers.two.recipe.epochs": 2},
+            other={"dataset.scenes.seed": 1},
+        ),
+        ends,
+    )
+    of = {row: {key.partition(" of ")[2] for key in keys} for row, keys in found.row.items()}
+    assert of == {
+        "first": {"first"},
+        "ratio": {"first", "ratio"},
+        "threads": {"first"},
+        "teacher": {"first", "teacher"},
+        "other": {"other"},
+    }
+    assert {cell for row, cell in found.of.values() if row == "ratio"} == student
+    assert {cell for row, cell in found.of.values() if row == "other"} == cells
+    after = {"train_teacher@0-two", "evaluate_teacher@0-two", "cache_logits@0-two-0", "search_weights@0"}
+    assert {cell for row, cell in found.of.values() if row == "teacher"} == after | student
+    assert found.graph["distill@0 of ratio"] >= {"cache_logits@0-one-0 of first", "split@0 of first"}
+    cached = {"cache_logits@0-one-0 of first", "cache_logits@0-two-0 of teacher"}
+    assert found.graph["distill@0 of teacher"] >= cached
+    assert all(set(keys) >= found.graph[key] for keys in found.row.values() for key in keys)
+
+
 def plan_of(repository: Path, folder: Path, **others: Any) -> dict[str, Any]:
     commit = subprocess.run(
         ["git", "-C", str(repository), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
@@ -105,6 +154,7 @@ def plan_of(repository: Path, folder: Path, **others: Any) -> dict[str, Any]:
         "versions": worker.versions(["numpy"]),
         "environment": {},
         "sidecars": "metrics/environment",
+        "logs": "logs",
         "cache": str(folder / "cache"),
         "proof": None,
         "settings": "[core]\n    analytics = false\n",

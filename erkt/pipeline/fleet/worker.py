@@ -32,9 +32,7 @@ _GRACE_SECONDS = 30  # for a stage to keep what it has
 
 def check(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Raise RuntimeError if cells of ``plan`` cannot be made on this machine; return its clock and kind."""
-    _check_versions(plan["versions"])
-    if plan["proof"] is not None:
-        _check_shared(Path(plan["proof"]))
+    _check_fit(plan)
     with _free_clone(_clones(plan)) as (clone, _):
         _bring_to(clone, plan)
     return {"clock": time.time(), "machine": os.uname().machine}
@@ -45,16 +43,16 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
 
     The process that makes it ends with this one, however this one ends, and what it started with it.
     """
-    _check_versions(plan["versions"])
+    _check_fit(plan)  # a machine may have come after the others were checked
     with _free_clone(_clones(plan)) as (clone, lock):
         _bring_to(clone, plan)
-        log = clone.parent / "logs" / f"{cell}.log"
-        log.parent.mkdir(exist_ok=True)
+        log = clone.parent / plan["logs"] / f"{cell}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as printed:
             start = printed.tell()
-            command = [sys.executable, "-m", "erkt.pipeline.fleet.cell", cell, str(os.getpid())]
+            command = [sys.executable, "-m", "erkt.pipeline.fleet.cell", cell, plan["commit"]]
             child = subprocess.Popen(
-                [*command, *([] if plan["cache"] else ["--remote"])],
+                [*command, str(os.getpid()), *([] if plan["cache"] else ["--remote"])],
                 cwd=clone,
                 env=_environment(plan, clone.parent),
                 stdin=subprocess.DEVNULL,
@@ -85,6 +83,12 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def _check_fit(plan: Mapping[str, Any]) -> None:
+    _check_versions(plan["versions"])
+    if plan["proof"] is not None:
+        _check_shared(Path(plan["proof"]))
+
+
 def _check_versions(wanted: Mapping[str, str]) -> None:
     for package, here in versions(list(wanted)).items():
         if here != wanted[package]:
@@ -105,13 +109,13 @@ def _check_shared(proof: Path) -> None:
     except FileNotFoundError:
         raise RuntimeError(
             f"{proof.parent}: not the head's folder here; cache and unfinished work have to lie on one file "
-            "system at the same path on all machines, or take --remote"
+            "system at the same path on all machines (erkt fleet repro --remote does without)"
         ) from None
     except OSError as error:
         raise RuntimeError(f"{proof}: no lock can be taken there: {error.strerror}") from None
     raise RuntimeError(
-        f"{proof.parent}: a lock that the head holds is not seen here; mount this file system with locks, or "
-        "take --remote"
+        f"{proof.parent}: a lock that the head holds is not seen here; mount this file system with locks "
+        "(erkt fleet repro --remote does without)"
     )
 
 
