@@ -23,6 +23,7 @@ import pytest
 import yaml
 from clone import TINY
 from closure import ROOT
+from fleet_source import plan_of, write_source
 from threads_cluster import ThreadsCluster
 
 from erkt.errors import ErktError
@@ -143,50 +144,9 @@ def test_what_rows_share_is_made_once_and_what_differs_for_each(monkeypatch: pyt
     assert all(set(keys) >= found.graph[key] for keys in found.row.values() for key in keys)
 
 
-def plan_of(repository: Path, folder: Path, **others: Any) -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "-C", str(repository), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    return {
-        "commit": commit,
-        "source": str(repository),
-        "clones": str(folder / "clones"),
-        "versions": worker.versions(["numpy"]),
-        "environment": {},
-        "sidecars": "metrics/environment",
-        "logs": "logs",
-        "cache": str(folder / "cache"),
-        "proof": None,
-        "settings": "[core]\n    analytics = false\n",
-        "links": "    type = hardlink\n",
-    } | others
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A repository whose code makes a "cell" by a few lines of its own."""
-    folder = tmp_path / "source"
-    (folder / "erkt/pipeline/fleet").mkdir(parents=True)
-    (folder / ".dvc").mkdir()
-    (folder / ".dvc/config").write_text("")
-    for package in ("erkt", "erkt/pipeline", "erkt/pipeline/fleet"):
-        (folder / package / "__init__.py").write_text("")
-    (folder / "erkt/pipeline/fleet/cell.py").write_text(
-        "import os, pathlib, sys, time\n"
-        "pathlib.Path('leftover').write_text('')\n"
-        "if sys.argv[1] == 'long':\n"
-        "    print('begun', flush=True)\n"
-        "    time.sleep(600)\n"
-        "if sys.argv[1] == 'bad':\n"
-        "    sys.exit('error: bad: no such image\\nERROR: failed to reproduce')\n"
-        "pathlib.Path('metrics/environment').mkdir(parents=True)\n"
-        "pathlib.Path('metrics/environment/split-0.json').write_text('{}')\n"
-        "print(\"Running stage 'prepare':\\nRunning stage 'split@0':\")\n"
-        "print(sorted(name for name in os.environ if name.startswith(('OMP_', 'RAY_', 'ERKT_'))))\n"
-    )
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "code"]):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=folder, check=True)
-    return folder
+    return write_source(tmp_path / "source")
 
 
 def test_a_worker_makes_a_cell_in_a_clean_clone_of_the_commit(

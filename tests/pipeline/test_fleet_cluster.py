@@ -200,11 +200,11 @@ def kill(fleet: Fleet, nodes: Nodes, whom: Mapping[str, str]) -> None:
 
 def test_stages_workers_and_nodes_are_killed(nodes: Nodes, tmp_path: Path) -> None:
     """A stage alone: its cell fails and the rest goes on. A worker or a node: made again by who is left."""
-    clone = clone_of(tmp_path / "clone", PROTOCOL)
+    clone, alone = (clone_of(tmp_path / name, PROTOCOL) for name in ("clone", "alone"))
     fleet = Fleet(clone, nodes)
     kill(fleet, nodes, FIRST)
     assert fleet.end() == 1, fleet.told
-    failed = re.findall(r"^(\S+) +\w+ +[\d.]+ +failed: .*exited with -9$", fleet.told, re.MULTILINE)
+    failed = re.findall(r"^(\S+) +\w+ +[\d.]+ +failed: .*exited with -9 ", fleet.told, re.MULTILINE)
     assert sorted(failed) == sorted(cell for cell, what in FIRST.items() if what == "stage")
     waiting = re.findall(r"^(\S+) +not begun: what it needs is missing$", fleet.told, re.MULTILINE)
     lock = yaml.safe_load((clone.folder / "dvc.lock").read_text())["stages"]
@@ -227,7 +227,6 @@ def test_stages_workers_and_nodes_are_killed(nodes: Nodes, tmp_path: Path) -> No
     assert {cell for cell in kills if cell.startswith(LONG)} <= started.keys()
     again = {cell for cell, count in runs_of(clone).items() if count > 1}
     assert again <= kills.keys()
-    alone = clone_of(tmp_path / "alone", PROTOCOL)
     alone.repro("--all-pipelines")
     assert_as_one_machine(clone, alone)
 

@@ -26,6 +26,8 @@ An engine sets some of them for its own workers.
 
 _NOT_FOR_CELLS = (*OF_THE_HEAD, "DASK_", "RAY_", "PYTHONPATH", "PYTHONSAFEPATH")
 _RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
+_OUT_OF_MEMORY = "its machine may have run out of memory; give each cell more CPUs, so that fewer run"
+_LITTLE_BYTES = 1_000_000
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 30  # for a stage to keep what it has
 
@@ -64,7 +66,7 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
             status = _wait(child)
         told = log.read_bytes()[start:].decode(errors="replace")
         if status != 0:
-            raise RuntimeError(_last_line(told) or f"ended with status {status}")
+            raise RuntimeError(_full(clone) or _last_line(told) or f"ended with status {status}")
         sidecar = clone / plan["sidecars"] / f"{cell.replace('@', '-')}.json"
         return {
             "others": [name for name in _RUNNING.findall(told) if name != cell],
@@ -204,7 +206,8 @@ def _git(clone: Path, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
+        told = " ".join(done.stderr.split()) or f"ended with status {done.returncode}"
+        raise RuntimeError(f"git {arguments[0]}: {told}")
 
 
 def _environment(plan: Mapping[str, Any], clones: Path) -> dict[str, str]:
@@ -236,4 +239,10 @@ def _last_line(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     last = next(iter((own or lines)[-1:]), "")
-    return re.sub(r"^ERROR: (?:failed to reproduce '[^']+': )?", "", last)
+    last = re.sub(r"^ERROR: (?:failed to reproduce '[^']+': )?", "", last)
+    return f"{last} (if nobody did that, {_OUT_OF_MEMORY})" if last.endswith("exited with -9") else last
+
+
+def _full(clone: Path) -> str:
+    """Return that there is no room where the clone is; empty if there is. What a cell says is lost then."""
+    return "" if shutil.disk_usage(clone).free > _LITTLE_BYTES else f"no space left on {clone}"
