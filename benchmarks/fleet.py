@@ -18,7 +18,7 @@ from erkt.files.json_file import read_json, write_json
 from erkt.files.yaml_file import read_yaml
 from erkt.machine.cluster import Ended, Needs, Running
 from erkt.pipeline import paths
-from erkt.pipeline.cells import Cell, all_cells
+from erkt.pipeline.cells import all_cells, upstream
 from erkt.pipeline.experiments.page import markdown
 from erkt.pipeline.fleet.making import make_all
 from erkt.seeds import Stream, stream
@@ -141,7 +141,7 @@ def simulate(
         cluster,
         lambda cell: Needs(),
         print,
-        None,
+        lambda cell: (),
         show=lambda standing: None,
         kept=lambda ended: None,
         leave=lambda: False,
@@ -189,17 +189,7 @@ def cells() -> dict[str, list[str]]:
     params["seeds"] = list(range(SEEDS))
     params["teachers"] = {f"t{number}": teacher for number in range(TEACHERS)}
     params["cache"] = params["cache"] | {"blocks": list(range(BLOCKS))}
-    every = all_cells(params)
-    makers: dict[str, set[str]] = defaultdict(set)  # of a path, and of everything in it
-    for cell in every:
-        for out in cell.outputs():
-            for path in (out, *out.parents):
-                makers[path.as_posix()].add(cell.name)
-    return {cell.name: sorted(_needed(cell, makers)) for cell in every}
-
-
-def _needed(cell: Cell, makers: Mapping[str, set[str]]) -> set[str]:
-    return set().union(*(makers.get(dep, set()) for dep in cell.entry()["deps"])) - {cell.name}
+    return {name: sorted(makers) for name, makers in upstream(all_cells(params)).items()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

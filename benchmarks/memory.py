@@ -33,6 +33,7 @@ from erkt.params.schema import build
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
+from erkt.training.ranks import ALONE, Ranks
 from erkt.views.batches import ViewBatches
 
 KINDS = ("train", "cache", "distill", "evaluate")
@@ -67,17 +68,18 @@ def main() -> None:
     print(peak(work))
 
 
-def peak(work: Work) -> int:
+def peak(work: Work, ranks: Ranks = ALONE) -> int:
     """Return the most bytes that this process takes while it does a few steps of ``work``.
 
-    The process should be a fresh one: what it took before counts too.
+    ``ranks`` are the processes that train together. The process should be a fresh one: what it took before
+    counts too.
     """
     done, most = threading.Event(), [0]
     watch = threading.Thread(target=_watch, args=(done, most))
     watch.start()
     try:
         with tempfile.TemporaryDirectory() as scratch, suppress(Stopped):
-            _do(work, Path(scratch))
+            _do(work, Path(scratch), ranks)
     finally:
         done.set()
         watch.join()
@@ -92,19 +94,19 @@ def anonymous() -> int:
 
 
 class _AFewSteps(FolderCheckpoints):
-    """Keeps a checkpoint after each step, and ends the work after some."""
+    """Keeps a checkpoint after each step, and ends the work after some, in all processes after the same."""
 
     def __init__(self, folder: Path) -> None:
         self.stop, self.left = Stop(), _STEPS
         super().__init__(folder, 0.0, self.stop, print)
 
     def after_step(self, make) -> None:  # noqa: ANN001
-        self.left -= 1
-        self.stop.requested = self.left == 0
         super().after_step(make)
+        self.left -= 1
+        self.stop.requested = self.left == 1
 
 
-def _do(work: Work, scratch: Path) -> None:
+def _do(work: Work, scratch: Path, ranks: Ranks) -> None:
     runtime = paper.PARAMS["runtime"] | {"recompute": work.recompute}
     images, device = _images(work.folder), choose(build(Runtime, runtime, "runtime"))
     train, test = (
@@ -126,7 +128,8 @@ def _do(work: Work, scratch: Path) -> None:
         teach = CachedTeachers([{0: block}] * 3, [0.3, 0.3, 0.4], "logits") if distills else None
         objective = paper.objective() if distills else Supervised()
         recipe = replace(paper.recipe(), precision=work.precision)
-        list(fit(network, data, objective, recipe=recipe, seed=0, teach=teach, checkpoints=checkpoints))
+        how = {"recipe": recipe, "seed": 0, "checkpoints": checkpoints, "ranks": ranks}
+        list(fit(network, data, objective, teach=teach, **how))
 
 
 def _images(folder: Path) -> Subset:

@@ -13,7 +13,7 @@ from erkt.files.json_file import read_json
 from erkt.pipeline import paths
 from erkt.pipeline.experiments.page import markdown
 
-IMAGES, SIDE, CLASSES, TEACHERS, DEVICES = 1_000_000, 256, len(paper.CLASSES), 10, 64
+IMAGES, SIDE, CLASSES, TEACHERS, DEVICES, PROCESSES = 1_000_000, 256, len(paper.CLASSES), 10, 64, 8
 EPOCHS, FEW_VIEWS, BLOCK = 600, 20, 100
 TEACHER_EPOCHS = max(own["recipe"]["epochs"] for own in paper.PARAMS["teachers"].values())
 _HOUR, _DAY, _WEEK, _YEAR = 3_600, 86_400, 7 * 86_400, 365 * 86_400  # seconds
@@ -118,7 +118,7 @@ def _time(units: dict[str, Any]) -> Rows:
         (
             f"the teachers' training in a week on {TEACHERS} devices",
             f"{teachers / TEACHERS / _WEEK:.0f} images/s each",
-            "a network trains on one device",
+            "a teacher on each",
         ),
         (
             f"caching {EPOCHS} views in a day on {DEVICES} devices",
@@ -129,6 +129,11 @@ def _time(units: dict[str, Any]) -> Rows:
             "the student in a week on one device",
             f"{student / _WEEK:.0f} images/s",
             f"{student / 1e6:.0f} million images",
+        ),
+        (
+            f"the same on {PROCESSES} devices of one machine",
+            f"{student / PROCESSES / _WEEK:.0f} images/s each",
+            f"`recipe.processes: {PROCESSES}`, exchange left out",
         ),
     ]
 

@@ -12,6 +12,7 @@ from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
+from erkt.training.ranks import ALONE, Ranks
 from erkt.views.batches import Batch, ViewBatches
 
 
@@ -33,7 +34,7 @@ def bare_steps(network: Classifier, batch: Batch, steps: int) -> None:
         optimizer.step()
 
 
-def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
+def epoch(student: Classifier, data: ViewBatches, teach: Teach, ranks: Ranks = ALONE) -> None:
     """Train ``student`` for one epoch with the paper's recipe and loss, with progress shown to nobody."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         shown = Progress(None, label="benchmark", unit="steps", stream=nowhere)
@@ -45,5 +46,6 @@ def epoch(student: Classifier, data: ViewBatches, teach: Teach) -> None:
             seed=0,
             teach=teach,
             on_step=lambda done, _: shown.update(done),
+            ranks=ranks,
         )
         list(steps)

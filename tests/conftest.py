@@ -1,12 +1,22 @@
 """Settings of every test: one thread, so that bits and times do not depend on what else runs; and no GPU."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from full_disk import mounted
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a file system of 256 kB."""
+    with mounted(tmp_path / "disk", "256k") as place:
+        yield place
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

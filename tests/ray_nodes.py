@@ -14,6 +14,9 @@ import psutil
 
 _PATIENCE_SECONDS = 300  # on a busy machine
 
+HOSTS = {"left": "127.0.0.2", "right": "127.0.0.3"}
+"""The nodes that make cells, and the address of the loopback that each has."""
+
 
 class Nodes:
     """The processes of ``ray start --block`` by name; ``variables`` are what a driver needs."""
@@ -36,15 +39,18 @@ class Nodes:
         self.address = self._said("head", "--address='")
         self._said("head", "--block")
 
-    def start(self, name: str, host: str) -> None:
-        """Start a node with one core at ``host``, an address of the loopback."""
+    def start(self, name: str) -> None:
+        """Start one of HOSTS, with one core. It joins on its own; ``wait_for`` waits until it has."""
         self._start(
             name,
             f"--address={self.address}",
-            f"--node-ip-address={host}",
+            f"--node-ip-address={HOSTS[name]}",
             f"--node-name={name}",
             "--num-cpus=1",
         )
+
+    def wait_for(self, name: str) -> None:
+        """Wait until a node has joined."""
         self._said(name, "--block")
 
     def kill(self, name: str) -> None:
@@ -87,12 +93,13 @@ class Nodes:
 
 @contextmanager
 def two_nodes(folder: Path) -> Iterator[Nodes]:
-    """Yield a cluster with the nodes ``one`` and ``two``, of a core each."""
+    """Yield a cluster of a head and HOSTS."""
     nodes = Nodes(folder)
     try:
         nodes.start_head()
-        nodes.start("one", "127.0.0.2")
-        nodes.start("two", "127.0.0.3")
+        for name in HOSTS:
+            nodes.start(name)
+            nodes.wait_for(name)
         yield nodes
     finally:
         nodes.stop()

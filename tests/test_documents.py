@@ -12,7 +12,7 @@ import pytest
 import yaml
 from closure import ROOT
 
-from benchmarks import fleet, rows, scale
+from benchmarks import fleet, ranks, rows, scale
 from erkt.cli import ANYWHERE, IN_A_REPOSITORY
 from erkt.files.json_file import read_json, read_records
 
@@ -124,6 +124,11 @@ def test_measured_numbers_are_those_of_the_file_that_the_row_names(page: Path, r
 def test_estimates_are_those_of_the_measured_units() -> None:
     units = read_json(ROOT / "metrics/units-cpu.json")
     assert scale.table(units) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+
+
+def test_the_memory_of_two_processes_is_that_of_the_file() -> None:
+    found = read_json(ROOT / "metrics/ranks-memory-cpu.json")
+    assert ranks.table(found, "memory") in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
 
 
 def test_the_simulated_fleet_is_that_of_the_file() -> None:

@@ -160,7 +160,11 @@ def joined(address: str | None, workers: int) -> Iterator[RayCluster]:
     """
     if address is not None:
         _check_address(address)
-    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_task_oom_retries": str(RETRIES)}
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_task_oom_retries": str(RETRIES),
+        "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # what is lost and run again would be pages on stdout
+    }
     settings |= {} if address else _LOCAL
     former = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

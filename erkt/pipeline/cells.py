@@ -1,9 +1,10 @@
 """The cells of dvc.yaml: every stage with every combination of its coordinates, and what each declares."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,31 @@ def all_cells(params: Mapping[str, Any]) -> list[Cell]:
 def cells_up_to(params: Mapping[str, Any], last_stages: Collection[str]) -> list[Cell]:
     """Return those of ``all_cells`` that the cells of ``last_stages`` need, and these."""
     cells = all_cells(params)
-    needed = [cell for cell in cells if cell.stage in last_stages]
-    for cell in needed:  # grows while it is gone through
-        sources = [Path(dep) for dep in cell.entry()["deps"]]
-        makers = [one for one in cells if any(map(partial(serves, sources), one.outputs()))]
-        needed += [one for one in makers if one not in needed]
-    return [cell for cell in cells if cell in needed]
+    makers = upstream(cells)
+    waiting, needed = [cell.name for cell in cells if cell.stage in last_stages], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += makers[name]
+    return [cell for cell in cells if cell.name in needed]
 
 
-def serves(sources: list[Path], out: Path) -> bool:
-    """Return whether ``out`` is one of ``sources``, lies in one, or holds one."""
-    return any(out == source or out in source.parents or source in out.parents for source in sources)
+def upstream(cells: Collection[Cell]) -> dict[str, set[str]]:
+    """Return for each of ``cells`` the names of those that make what it reads, or a part of it."""
+    makers, inside = defaultdict[Path, set[str]](set), defaultdict[Path, set[str]](set)
+    for cell in cells:
+        for out in cell.outputs():
+            makers[out].add(cell.name)
+            for folder in out.parents:
+                inside[folder].add(cell.name)
+    found = {}
+    for cell in cells:
+        read = [Path(dep) for dep in cell.entry()["deps"]]
+        whole = [makers.get(path, set()) for dep in read for path in (dep, *dep.parents)]
+        parts = [inside.get(dep, set()) for dep in read]
+        found[cell.name] = set().union(*whole, *parts)
+    return found
 
 
 def pipeline() -> dict[str, Any]:

@@ -15,12 +15,16 @@ _SECONDS = 60  # for a status of a large working tree on a network folder
 _SHOWN = 3
 
 
-def git(root: Path, *arguments: str) -> str:
-    """Return what git prints in ``root``; ErktError if it fails, is missing, or takes a minute."""
+def git(root: Path, *arguments: str, given: str | None = None) -> str:
+    """Return what git prints in ``root``, where it reads ``given``.
+
+    Raises ErktError if it fails, is missing, or takes a minute.
+    """
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
         done = subprocess.run(
             command,
+            input=given,
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",

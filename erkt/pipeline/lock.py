@@ -12,7 +12,7 @@ from erkt.files.digests import md5_file
 from erkt.files.yaml_file import read_yaml
 from erkt.inflight.states import Result
 from erkt.pipeline import paths
-from erkt.pipeline.cells import Cell, all_cells, serves
+from erkt.pipeline.cells import Cell, all_cells
 
 _LARGE = 2**30
 """Bytes: about two seconds of md5."""
@@ -35,13 +35,18 @@ def require_as_recorded(cell: Cell, params: Mapping[str, Any]) -> None:
     for maker in all_cells(params):
         for out, md5 in recorded.get(maker.name, {}).items():
             path = Path(out)
-            if not serves(sources, path) or not path.exists() or _vouches_for_itself(path):
+            if not _read_by(sources, path) or not path.exists() or _vouches_for_itself(path):
                 continue
             if code_md5(path) != md5:
                 raise ErktError(
                     f"{path}: damaged, or changed by hand, since dvc.lock records {md5}; remove it here and "
                     "in DVC's cache (dvc cache dir says where), and run dvc repro"
                 )
+
+
+def _read_by(sources: list[Path], out: Path) -> bool:
+    """Return whether ``out`` is one of ``sources``, lies in one, or holds one."""
+    return any(out == source or out in source.parents or source in out.parents for source in sources)
 
 
 def _vouches_for_itself(path: Path) -> bool:

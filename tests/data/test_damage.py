@@ -2,15 +2,13 @@
 
 import io
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import fill
 from made import CLASSES, ORIGIN, batches, classifier
 from packed import ignore, refused, write, zip_of
 from PIL import Image
@@ -31,24 +29,6 @@ SETTINGS = Prepare(8, "bicubic", "squash", "refuse")
 
 def fail(message: str) -> None:
     pytest.fail(f"a warning came where none was due: {message}")
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def fill(disk: Path) -> None:
-    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
 
 
 def left(disk: Path) -> list[str]:

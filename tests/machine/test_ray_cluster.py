@@ -55,6 +55,10 @@ def killed_once(marker: Path) -> int:
     return os.getpid()
 
 
+def killed_always() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def sleep_long(begun: Path) -> None:
     begun.write_text("")
     for _ in range(6000):
@@ -77,6 +81,21 @@ def test_a_task_whose_process_is_killed_runs_again(cluster: ray_cluster.RayClust
     (ended,) = the_end(cluster)
     assert ended.error is None
     assert ended.value != os.getpid()
+
+
+def test_a_task_whose_process_is_always_killed_is_given_up(cluster: ray_cluster.RayCluster) -> None:
+    cluster.submit("killed", ONE, killed_always)
+    (ended,) = the_end(cluster)
+    assert (ended.value, ended.error) == (None, "its process or machine was lost 4 times")
+
+
+def test_what_the_engine_gives_up_is_one_line(cluster: ray_cluster.RayCluster) -> None:
+    from ray import exceptions
+
+    assert cluster._why(exceptions.OutOfMemoryError("Memory on the node was\nlow")) == (
+        "its machine ran out of memory 4 times; give each more CPUs, so that fewer run"
+    )
+    assert cluster._why(exceptions.TaskUnschedulableError("none")) == "no machine has what it needs"
 
 
 def test_asked_to_stop_what_runs_leaves_and_what_waits_never_begins(

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -89,10 +90,9 @@ def write(path: Path, content: object) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """One teacher, and no stage that no table needs."""
-    clone = Clone(tmp_path_factory.mktemp("experiments"))
+def clone_with_experiments(folder: Path) -> Clone:
+    """Return a clone with one teacher, and no stage that no table needs."""
+    clone = Clone(folder)
     ensemble = clone.params["ensemble"] | {"search": "none", "lead": None}
     teachers = {"one": clone.params["teachers"]["one"]}
     changes = {"teachers": teachers, "ensemble": ensemble, "report": {"test_sweep": True}}
@@ -110,6 +110,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     write(clone.folder / "experiments/curve.yaml", CURVE)
     write(clone.folder / "experiments/late.yaml", LATE)
     clone.commit("experiments")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    clone = clone_with_experiments(tmp_path_factory.mktemp("experiments"))
     return Ran(clone, clone.python("-m", "erkt", "experiment", "ratio"))
 
 
@@ -153,6 +159,35 @@ def test_tables_hold_what_the_runs_hold(ran: Ran, erkt: Command) -> None:
     assert (rows["half"]["teacher_passes"], rows["none"]["teacher_passes"]) == ("1", "0")
     assert "python -m erkt experiment ratio --preset tiny" in ran.page("ratio")
     assert "Not run: lost." in ran.page("ratio")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'erkt[fleet]'")
+def test_rows_that_a_fleet_made_are_those_of_one_process(ran: Ran, tmp_path: Path) -> None:
+    clone = clone_with_experiments(tmp_path)
+    words = ["-m", "erkt", "experiment", "ratio", "--fleet", "--workers", "2"]
+    fleet = Ran(clone, clone.python(*words))
+    assert fleet.done.returncode == 1
+    (line,) = fleet.done.stderr.splitlines()[-1:]
+    lost = r"error: ratio-tiny-lost-\w+: download of ratio-tiny-lost-\w+: .*lost"
+    assert re.match(lost, line), fleet.done.stderr
+    assert fleet.names() == ["ratio-tiny-half", "ratio-tiny-none"]
+    assert "Running stage" not in fleet.done.stdout, "the rows were to be restored"
+    logs = list(clone.folder.glob(".dvc/tmp/fleet/*/logs/*/*.log"))
+    begun = re.findall(r"^Running stage '([^']+)'", "".join(log.read_text() for log in logs), re.MULTILINE)
+    assert begun.count("train_teacher@0-one") == 1, "the rows share their teachers"
+    assert begun.count("distill@0") == 2
+    rows, others = (one.table("ratio") for one in (fleet, ran))
+    assert [row | {"base": ""} for row in rows] == [row | {"base": ""} for row in others]
+    for name in fleet.names():
+        for path in ("params.yaml", "dvc.lock"):
+            assert yaml.safe_load(fleet.show(name, path)) == yaml.safe_load(ran.show(name, path))
+        for path in ("metrics/summary.json", "metrics/evaluate/0.json", "metrics/curves/0-student.csv"):
+            assert fleet.show(name, path) == ran.show(name, path)
+    assert clone.git("status", "--porcelain") == "?? results/tiny/\n"
+    assert clone.git("for-each-ref", "refs/fleet") == ""
+    again = clone.python(*words, "--row", "half", "--row", "none")
+    assert (again.returncode, again.stdout.count("has run"), again.stderr) == (0, 2, "")
 
 
 def test_a_row_that_has_run_is_skipped_though_it_ran_for_another_experiment(ran: Ran, erkt: Command) -> None:
@@ -201,6 +236,12 @@ def test_a_curve_has_its_table_and_its_picture(ran: Ran, erkt: Command) -> None:
         ("experiment ratoi", "there is no experiment 'ratoi' in experiments; did you mean 'ratio'?"),
         ("experiment ratio --preset tinny", "there is no preset 'tinny' in presets; did you mean 'tiny'?"),
         ("tables --preset tinny", "there is no preset 'tinny' in presets; did you mean 'tiny'?"),
+        ("experiment ratio --workers 2", "--workers: only with --fleet"),
+        ("experiment ratio --fleet --workers 0", "--workers 0: expected 1 or more"),
+        (
+            "experiment ratio --fleet --address 127.0.0.1:9",
+            "127.0.0.1:9: no cluster answers there; ray start --head starts one",
+        ),
         ("tables table3", "no experiment has run here to its end; python -m erkt experiment NAME runs one"),
     ],
 )

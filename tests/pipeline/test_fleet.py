@@ -12,21 +12,28 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import psutil
 import pytest
+import yaml
+from clone import TINY
 from closure import ROOT
+from fleet_source import plan_of, write_source
 from threads_cluster import ThreadsCluster
 
 from erkt.errors import ErktError
 from erkt.machine import ray_cluster
 from erkt.machine.cluster import Ended, Needs, Running
+from erkt.pipeline.cells import cells_up_to
 from erkt.pipeline.fleet import worker
 from erkt.pipeline.fleet.display import displayed, report, span
 from erkt.pipeline.fleet.making import Standing, make_all
+from erkt.pipeline.fleet.rows import merged
 
 GRAPH = {"a": set(), "b": set(), "c": {"a"}, "d": {"a", "b"}, "e": {"c", "d"}}
 
@@ -38,7 +45,7 @@ def make(graph: Mapping[str, set[str]], cluster: Any, function: Any, leave: Any 
         cluster,
         lambda cell: Needs(),
         function,
-        "plan",
+        lambda cell: ("plan", cell),
         show=lambda standing: None,
         kept=lambda ended: kept.append(ended.key),
         leave=leave,
@@ -94,49 +101,52 @@ def test_asked_to_leave_it_waits_for_what_runs_and_begins_nothing() -> None:
     assert set(standing.ended) == {"a", "b"}
 
 
-def plan_of(repository: Path, folder: Path, **others: Any) -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "-C", str(repository), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    return {
-        "commit": commit,
-        "source": str(repository),
-        "clones": str(folder / "clones"),
-        "versions": worker.versions(["numpy"]),
-        "environment": {},
-        "sidecars": "metrics/environment",
-        "cache": str(folder / "cache"),
-        "proof": None,
-        "settings": "[core]\n    analytics = false\n",
-        "links": "    type = hardlink\n",
-    } | others
+def rows_of(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tiny protocol by row, with other values at dotted keys."""
+    rows = {name: yaml.safe_load(TINY.read_text(encoding="utf-8")) for name in changes}
+    for name, values in changes.items():
+        for key, value in values.items():
+            *blocks, last = key.split(".")
+            reduce(getitem, blocks, rows[name])[last] = value
+    return rows
+
+
+def test_what_rows_share_is_made_once_and_what_differs_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    ends = ("summarize",)
+    cells = {cell.name for cell in cells_up_to(rows_of(a={})["a"], ends)}
+    student = {"distill@0", "evaluate@0", "summarize"}
+    found = merged(
+        rows_of(
+            first={},
+            ratio={"distill.loss_ratio": 0.5},
+            threads={"runtime.threads": 3},
+            teacher={"teachers.two.recipe.epochs": 2},
+            other={"dataset.scenes.seed": 1},
+        ),
+        ends,
+    )
+    of = {row: {key.partition(" of ")[2] for key in keys} for row, keys in found.row.items()}
+    assert of == {
+        "first": {"first"},
+        "ratio": {"first", "ratio"},
+        "threads": {"first"},
+        "teacher": {"first", "teacher"},
+        "other": {"other"},
+    }
+    assert {cell for row, cell in found.of.values() if row == "ratio"} == student
+    assert {cell for row, cell in found.of.values() if row == "other"} == cells
+    after = {"train_teacher@0-two", "evaluate_teacher@0-two", "cache_logits@0-two-0", "search_weights@0"}
+    assert {cell for row, cell in found.of.values() if row == "teacher"} == after | student
+    assert found.graph["distill@0 of ratio"] >= {"cache_logits@0-one-0 of first", "split@0 of first"}
+    cached = {"cache_logits@0-one-0 of first", "cache_logits@0-two-0 of teacher"}
+    assert found.graph["distill@0 of teacher"] >= cached
+    assert all(set(keys) >= found.graph[key] for keys in found.row.values() for key in keys)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A repository whose code makes a "cell" by a few lines of its own."""
-    folder = tmp_path / "source"
-    (folder / "erkt/pipeline/fleet").mkdir(parents=True)
-    (folder / ".dvc").mkdir()
-    (folder / ".dvc/config").write_text("")
-    for package in ("erkt", "erkt/pipeline", "erkt/pipeline/fleet"):
-        (folder / package / "__init__.py").write_text("")
-    (folder / "erkt/pipeline/fleet/cell.py").write_text(
-        "import os, pathlib, sys, time\n"
-        "pathlib.Path('leftover').write_text('')\n"
-        "if sys.argv[1] == 'long':\n"
-        "    print('begun', flush=True)\n"
-        "    time.sleep(600)\n"
-        "if sys.argv[1] == 'bad':\n"
-        "    sys.exit('error: bad: no such image\\nERROR: failed to reproduce')\n"
-        "pathlib.Path('metrics/environment').mkdir(parents=True)\n"
-        "pathlib.Path('metrics/environment/split-0.json').write_text('{}')\n"
-        "print(\"Running stage 'prepare':\\nRunning stage 'split@0':\")\n"
-        "print(sorted(name for name in os.environ if name.startswith(('OMP_', 'RAY_', 'ERKT_'))))\n"
-    )
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "code"]):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=folder, check=True)
-    return folder
+    return write_source(tmp_path / "source")
 
 
 def test_a_worker_makes_a_cell_in_a_clean_clone_of_the_commit(

@@ -3,6 +3,9 @@
 Rows that have run with the same params and code are skipped, so an experiment that was stopped goes on where
 it was. A row that fails is named, and the others run. The working tree stays as it is: rows run in folders of
 their own, with DVC's cache and this repository's in-flight state. The tables go to results/<preset>/.
+
+With --fleet the cells of all rows are made first, many at once as by erkt fleet, and what rows share once.
+Then dvc exp run finds everything made.
 """
 
 import sys
@@ -14,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from erkt.errors import ErktError
+from erkt.files.replace import make_folder
 from erkt.params.schema import nearest
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
@@ -22,6 +26,7 @@ from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
 from erkt.pipeline.experiments.runs import CODE, find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
+from erkt.pipeline.fleet import place
 from erkt.pipeline.git import check_committed, check_whole
 
 
@@ -36,10 +41,13 @@ def arguments(parser: ArgumentParser) -> None:
         "--seed", action="append", type=int, help="a seed to run, may be repeated; else the experiment's"
     )
     parser.add_argument("--quick", action="store_true", help="few epochs and one seed, to see that it works")
+    parser.add_argument("--fleet", action="store_true", help="make the cells as erkt fleet does; it takes:")
+    place.arguments(parser)
 
 
 def run(options: Namespace) -> int:
     """Run what has not run yet and make the tables; return 1 if a row failed."""
+    where = place.asked(options)
     experiment, quick = find_experiment(options.name), options.quick
     presets = options.preset or experiment.presets
     for what, asked, known in (
@@ -60,11 +68,13 @@ def run(options: Namespace) -> int:
     check_whole(Path.cwd())
     # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
     check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
-    paths.RUNNING.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.RUNNING)
     try:
         with FileLock(paths.RUNNING / "experiment.lock", timeout=0):
             last = experiment.last_stages
-            failed = [name for name, params in wanted.items() if not _has_run(name, params, last)]
+            missing = _missing(wanted, last, where) if where else {}
+            whole = {name: params for name, params in wanted.items() if name not in missing}
+            failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
     except Timeout:
         raise ErktError("another experiment runs in this repository; wait for its end") from None
     for preset in presets:
@@ -72,7 +82,20 @@ def run(options: Namespace) -> int:
             print(page_path(experiment.name, preset, quick=quick))
     for name in failed:
         print(f"error: {name}: failed; its messages are above", file=sys.stderr)
-    return 1 if failed else 0
+    for name, why in missing.items():
+        print(f"error: {name}: {why}", file=sys.stderr)
+    return 1 if failed or missing else 0
+
+
+def _missing(
+    wanted: Mapping[str, Mapping[str, Any]], last_stages: Collection[str], where: place.Where
+) -> dict[str, str]:
+    """Have the cells of those rows made elsewhere that have not run; return why some are not whole."""
+    from erkt.pipeline.fleet.rows import make_rows  # not on every system
+
+    runs = find_runs()
+    left = {name: params for name, params in wanted.items() if finished(runs, params, last_stages) is None}
+    return make_rows(left, last_stages, where) if left else {}
 
 
 def _has_run(name: str, params: Mapping[str, Any], last_stages: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""``python -m erkt.pipeline.fleet.cell CELL PARENT``: DVC makes one cell in the clone that lies here.
+"""``python -m erkt.pipeline.fleet.cell CELL COMMIT PARENT``: DVC makes one cell in the clone that lies here.
 
 What other clones have made comes from the shared cache: by dvc.lock where the commit has it, else by what DVC
 remembers of runs. It ends with its parent, the worker, and its stage ends with it.
@@ -28,6 +28,7 @@ def main() -> int:
     """Make the cell; return DVC's exit status."""
     parser = ArgumentParser()
     parser.add_argument("cell")
+    parser.add_argument("commit")
     parser.add_argument("parent", type=int)
     parser.add_argument("--remote", action="store_true", help="no file system is shared")
     options = parser.parse_args()
@@ -39,7 +40,7 @@ def main() -> int:
     from dvc.cli import main as dvc
 
     # Whom the engine thinks dead may be alive behind a broken network: then this waits for it.
-    lock = states.store(Path.cwd(), os.environ) / "locks" / f"{options.cell}.fleet.lock"
+    lock = states.store(Path.cwd(), os.environ) / f"locks/{options.cell}-{options.commit[:12]}.fleet.lock"
     waiting = partial(print, f"{options.cell}: another worker makes it; waiting for its end", flush=True)
     try:
         with states.alone(lock, waiting, lambda: False):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from erkt.errors import ErktError
@@ -18,33 +17,24 @@ from erkt.pipeline import paths
 from erkt.pipeline.fleet import worker
 from erkt.pipeline.fleet.display import displayed
 from erkt.pipeline.fleet.making import Standing, make_all
+from erkt.pipeline.fleet.place import Where
 
 _SKEW_SECONDS = 60
 _RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Where:
-    """A cluster's address, or None for one of this machine for ``workers`` cells at once; what cells take.
-
-    ``gpus`` None is a card for each cell where the cluster has any, and none elsewhere. ``stages`` are those
-    that take something else.
-    """
-
-    address: str | None
-    workers: int
-    cpus: float
-    gpus: float | None
-    stages: Mapping[str, Needs]
-
-
 def make(
-    graph: Mapping[str, Collection[str]], plan: Mapping[str, Any], where: Where
+    graph: Mapping[str, Collection[str]],
+    plan: Mapping[str, Any],
+    where: Where,
+    arguments: Callable[[str], tuple[Mapping[str, Any], str]],
+    kept: Callable[[Ended], None],
 ) -> tuple[Standing, bool]:
     """Make the cells of ``graph`` on the cluster; return how they ended, and whether it was stopped.
 
-    Raises ErktError if there is no cluster, if one of its machines cannot make cells of this plan, or if it
-    is lost.
+    Machines are checked against ``plan``. Each cell is made as ``arguments`` says: by which plan, and under
+    which name there. ``kept`` gets each that ended well. Raises ErktError if there is no cluster, if one of
+    its machines cannot make cells of this plan, or if it is lost.
     """
     with ray_cluster.joined(where.address, where.workers) as cluster:
         ray_cluster.by_value(worker)
@@ -55,9 +45,9 @@ def make(
                 cluster,
                 _needs(cluster, where, graph),
                 worker.make,
-                plan,
+                arguments,
                 show=display.show,
-                kept=_keep_sidecar,
+                kept=kept,
                 leave=lambda: stop.requested,
             )
         return standing, stop.requested
@@ -79,7 +69,7 @@ def bring_home(standing: Standing, targets: Sequence[str], *, remote: bool) -> l
     return _RUNNING.findall(done.stdout)
 
 
-def _keep_sidecar(ended: Ended) -> None:
+def keep_sidecar(ended: Ended) -> None:
     """Write a cell's sidecar, which no stage declares, so that it does not come back by DVC."""
     if ended.value["sidecar"] is not None:
         write_text(paths.environment(ended.key), ended.value["sidecar"])

@@ -34,13 +34,13 @@ def make_all(
     cluster: Cluster,
     needs: Callable[[str], Needs],
     function: Callable[..., Any],
-    plan: object,
+    arguments: Callable[[str], tuple[object, ...]],
     *,
     show: Callable[[Standing], None],
     kept: Callable[[Ended], None],
     leave: Callable[[], bool],
 ) -> Standing:
-    """Have ``function(plan, cell)`` run for each cell of ``graph`` once the cells that it waits for are made.
+    """Have ``function(*arguments(cell))`` run for each cell of ``graph`` once those it waits for are made.
 
     A cell that fails holds back only what waits for it. ``kept`` gets each cell that ended well, ``show`` how
     far all is, about once a second. Once ``leave`` says so, what runs is asked to leave and nothing begins.
@@ -51,7 +51,7 @@ def make_all(
     standing, submitted = Standing(graph.keys()), 0
     while True:
         for name in order.get_ready():
-            cluster.submit(name, needs(name), function, plan, name)
+            cluster.submit(name, needs(name), function, *arguments(name))
             submitted += 1
         if len(standing.ended) == submitted:  # all, or what is left waits for what failed
             return standing

@@ -37,11 +37,12 @@ class Options:
 
 
 @contextmanager
-def planned(root: Path, options: Options) -> Iterator[dict[str, Any]]:
+def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any]]:
     """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; a lock proves the shared folder.
 
-    Raises ErktError if something that git tracks differs from the commit (what runs make may), if there is no
-    default remote where one is needed, or the shared folder takes no lock.
+    ``params`` is the text of what cells are made with. Raises ErktError if something that git tracks differs
+    from the commit (what runs make may), if there is no default remote where one is needed, or the shared
+    folder takes no lock.
     """
     check_committed(root, [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
     plan = {
@@ -49,8 +50,9 @@ def planned(root: Path, options: Options) -> Iterator[dict[str, Any]]:
         "source": options.source or str(root.resolve()),
         "clones": options.clones
         or ("~/.cache/erkt/fleet" if options.remote else str(root.resolve() / _CLONES)),
+        "logs": "logs",
         "versions": versions(PACKAGES),
-        "environment": dict(_variables(root, os.environ)),
+        "environment": dict(_variables(params, os.environ)),
         "sidecars": paths.environment("").parent.as_posix(),
         "cache": None,
         "proof": None,
@@ -75,9 +77,9 @@ def planned(root: Path, options: Options) -> Iterator[dict[str, Any]]:
         proof.unlink(missing_ok=True)
 
 
-def _variables(root: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what decides rounding here, and the places that params.yaml names."""
-    named = set(_VARIABLE.findall((root / paths.PARAMS).read_text(encoding="utf-8")))
+def _variables(params: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what decides rounding here, and the places that ``params`` name."""
+    named = set(_VARIABLE.findall(params))
     for name, value in environment.items():
         if name != states.VARIABLE and (name.startswith(OF_THE_HEAD) or name in named):
             yield name, value

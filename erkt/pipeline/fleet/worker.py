@@ -26,15 +26,15 @@ An engine sets some of them for its own workers.
 
 _NOT_FOR_CELLS = (*OF_THE_HEAD, "DASK_", "RAY_", "PYTHONPATH", "PYTHONSAFEPATH")
 _RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
+_OUT_OF_MEMORY = "its machine may have run out of memory; give each cell more CPUs, so that fewer run"
+_LITTLE_BYTES = 1_000_000
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 30  # for a stage to keep what it has
 
 
 def check(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Raise RuntimeError if cells of ``plan`` cannot be made on this machine; return its clock and kind."""
-    _check_versions(plan["versions"])
-    if plan["proof"] is not None:
-        _check_shared(Path(plan["proof"]))
+    _check_fit(plan)
     with _free_clone(_clones(plan)) as (clone, _):
         _bring_to(clone, plan)
     return {"clock": time.time(), "machine": os.uname().machine}
@@ -45,16 +45,16 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
 
     The process that makes it ends with this one, however this one ends, and what it started with it.
     """
-    _check_versions(plan["versions"])
+    _check_fit(plan)  # a machine may have come after the others were checked
     with _free_clone(_clones(plan)) as (clone, lock):
         _bring_to(clone, plan)
-        log = clone.parent / "logs" / f"{cell}.log"
-        log.parent.mkdir(exist_ok=True)
+        log = clone.parent / plan["logs"] / f"{cell}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as printed:
             start = printed.tell()
-            command = [sys.executable, "-m", "erkt.pipeline.fleet.cell", cell, str(os.getpid())]
+            command = [sys.executable, "-m", "erkt.pipeline.fleet.cell", cell, plan["commit"]]
             child = subprocess.Popen(
-                [*command, *([] if plan["cache"] else ["--remote"])],
+                [*command, str(os.getpid()), *([] if plan["cache"] else ["--remote"])],
                 cwd=clone,
                 env=_environment(plan, clone.parent),
                 stdin=subprocess.DEVNULL,
@@ -66,7 +66,7 @@ def make(plan: Mapping[str, Any], cell: str) -> dict[str, Any]:
             status = _wait(child)
         told = log.read_bytes()[start:].decode(errors="replace")
         if status != 0:
-            raise RuntimeError(_last_line(told) or f"ended with status {status}")
+            raise RuntimeError(_full(clone) or _last_line(told) or f"ended with status {status}")
         sidecar = clone / plan["sidecars"] / f"{cell.replace('@', '-')}.json"
         return {
             "others": [name for name in _RUNNING.findall(told) if name != cell],
@@ -83,6 +83,12 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = ""
     return found
+
+
+def _check_fit(plan: Mapping[str, Any]) -> None:
+    _check_versions(plan["versions"])
+    if plan["proof"] is not None:
+        _check_shared(Path(plan["proof"]))
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
@@ -105,13 +111,13 @@ def _check_shared(proof: Path) -> None:
     except FileNotFoundError:
         raise RuntimeError(
             f"{proof.parent}: not the head's folder here; cache and unfinished work have to lie on one file "
-            "system at the same path on all machines, or take --remote"
+            "system at the same path on all machines (erkt fleet repro --remote does without)"
         ) from None
     except OSError as error:
         raise RuntimeError(f"{proof}: no lock can be taken there: {error.strerror}") from None
     raise RuntimeError(
-        f"{proof.parent}: a lock that the head holds is not seen here; mount this file system with locks, or "
-        "take --remote"
+        f"{proof.parent}: a lock that the head holds is not seen here; mount this file system with locks "
+        "(erkt fleet repro --remote does without)"
     )
 
 
@@ -200,7 +206,8 @@ def _git(clone: Path, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"git {arguments[0]}: {' '.join(done.stderr.split())}")
+        told = " ".join(done.stderr.split()) or f"ended with status {done.returncode}"
+        raise RuntimeError(f"git {arguments[0]}: {told}")
 
 
 def _environment(plan: Mapping[str, Any], clones: Path) -> dict[str, str]:
@@ -232,4 +239,10 @@ def _last_line(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     last = next(iter((own or lines)[-1:]), "")
-    return re.sub(r"^ERROR: (?:failed to reproduce '[^']+': )?", "", last)
+    last = re.sub(r"^ERROR: (?:failed to reproduce '[^']+': )?", "", last)
+    return f"{last} (if nobody did that, {_OUT_OF_MEMORY})" if last.endswith("exited with -9") else last
+
+
+def _full(clone: Path) -> str:
+    """Return that there is no room where the clone is; empty if there is. What a cell says is lost then."""
+    return "" if shutil.disk_usage(clone).free > _LITTLE_BYTES else f"no space left on {clone}"
