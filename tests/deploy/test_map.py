@@ -309,6 +309,13 @@ def test_metres_a_pixel_are_those_of_the_ground(
     assert found == pytest.approx(metres, rel=4e-3)
 
 
+def test_nobody_knows_the_metres_of_a_grid_that_is_tied_to_nothing() -> None:
+    from erkt.deploy.geo.ground import metres_a_pixel
+
+    site = rasterio.crs.CRS.from_wkt('LOCAL_CS["a building site",UNIT["metre",1]]')
+    assert metres_a_pixel(site, rasterio.Affine(1, 0, 0, 0, -1, 0), 100, 100) is None
+
+
 def test_opacity_mask_and_floats_say_where_there_is_data(
     with_model: Any, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -13,8 +13,5 @@ _ALWAYS = {"deadline": None, "database": None, "suppress_health_check": [HealthC
 settings.register_profile(
     "short", max_examples=25, derandomize=True, phases=[Phase.explicit, Phase.generate], **_ALWAYS
 )
-settings.register_profile(
-    "dev", max_examples=int(os.environ.get("N", "150")), phases=[Phase.explicit, Phase.generate], **_ALWAYS
-)
-settings.register_profile("long", max_examples=2500, **_ALWAYS)
+settings.register_profile("long", max_examples=400, **_ALWAYS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))

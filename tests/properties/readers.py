@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import rasterio
 import torch
+from affine import Affine
 from damage import Damage, any_bytes, json_file, npy_file, safetensors_file, text_file
 from deploy.made_model import card as made_card
 from deploy.made_model import write_onnx
@@ -28,6 +30,7 @@ from erkt.data.sources.table import images_listed
 from erkt.deploy import contest, timm_folder
 from erkt.deploy.card import FILE, SAFETENSORS
 from erkt.deploy.describe import card_of
+from erkt.deploy.geo.scene import Scene
 from erkt.deploy.inputs import Inputs
 from erkt.deploy.onnx_model import OnnxModel
 from erkt.deploy.torch_model import timm_folder_in
@@ -208,6 +211,23 @@ def run_onnx(path: Path) -> object:
     return model.logits(np.zeros((2, side, side, 3), np.uint8))
 
 
+def scene_file(folder: Path) -> Path:
+    values = np.arange(3 * 30 * 40, dtype=np.uint8).reshape(3, 30, 40)
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 4_000_000)}
+    shape = {"width": 40, "height": 30, "count": 3, "dtype": "uint8"}
+    with rasterio.open(
+        folder / "scene.tif", "w", driver="GTiff", photometric="rgb", **shape, **place
+    ) as file:
+        file.write(values)
+    return folder / "scene.tif"
+
+
+def open_scene(path: Path) -> object:
+    with Scene(path) as scene:
+        height, width = (min(side, 64) for side in scene.size)
+        return scene.pixels(0, height, 0, width), scene.valid(0, height, 0, width), str(scene), scene.metres
+
+
 def in_classes(name: str, data: bytes) -> Callable[[Path], Path]:
     """Write an image of each class, and ``data`` beside them."""
 
@@ -281,6 +301,7 @@ READERS = {
         for kind in ("PNG", "GIF", "JPEG", "TIFF")
     },
     "rasterio": Reader(file_of(picture("TIFF")), with_rasterio, any_bytes),
+    "scene": Reader(scene_file, open_scene, any_bytes),
     "table of images": Reader(in_classes("images.csv", IMAGES), images_listed, text_file),
     "published list": Reader(in_classes("train.txt", b"blue/1.png 0\nred/1.png 2\n"), published, text_file),
     "list of paths": Reader(in_classes("paths.csv", b"path\nblue/1.png\n"), inputs, text_file),

@@ -24,9 +24,10 @@ def shaped(descr: str, shape: str) -> Callable[[bytes], bytes]:
     return instead(array_saying(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}"))
 
 
-def side_as_text(valid: bytes) -> bytes:
+def card_with(valid: bytes, old: str, new: str) -> bytes:
     card = header_of(valid)["__metadata__"]["card"]
-    return with_text(valid, "card", card.replace("16", '"16"'))
+    assert old in card
+    return with_text(valid, "card", card.replace(old, new))
 
 
 FIELD = b"0" * 200_000
@@ -41,7 +42,9 @@ FOUND: dict[str, list[Callable[[bytes], bytes]]] = {
     "network": [
         lambda valid: with_text(valid, "card", "{}"),
         lambda valid: with_text(valid, "card", "[" * 100_000),
-        side_as_text,
+        lambda valid: card_with(valid, '"side": 16', '"side": "16"'),
+        lambda valid: card_with(valid, '"options": {}', '"options": {"checkpoint_path": "evil.pth"}'),
+        lambda valid: card_with(valid, '"test_resnet"', '"hf-hub:evil/network"'),
     ],
     "logits": [
         lambda valid: with_text(valid, "about", "89"),
