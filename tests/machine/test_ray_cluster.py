@@ -72,7 +72,7 @@ def test_values_errors_and_where(cluster: ray_cluster.RayCluster) -> None:
     a, b, c = the_end(cluster, 3)
     (node,) = cluster.nodes()
     assert (a.key, a.value, a.error, a.node) == ("a", 3, None, node)
-    assert (b.value, b.error, b.node) == (None, "no space left on the disk", node)
+    assert (b.value, b.error, b.node) == (None, r"no space left\non the disk", node)
     assert c.error == "ZeroDivisionError: division by zero"
 
 

@@ -6,9 +6,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from argparse import ArgumentParser
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -81,7 +81,9 @@ def test_a_shallow_clone_is_refused_before_an_experiment_runs(
     said = refused(check_whole, tmp_path / "shallow")
     assert said.endswith("run git fetch --unshallow first")
     assert any("shallow" in str(finding) for finding in git_and_dvc.check(tmp_path / "shallow"))
-    asked = SimpleNamespace(name="table9", preset=["scenes"], row=None, seed=None, quick=True)
+    parser = ArgumentParser()
+    experiment.arguments(parser)
+    asked = parser.parse_args(["table9", "--preset", "scenes", "--quick"])
     monkeypatch.chdir(ROOT)  # where the experiments are
     monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "shallow")
     assert refused(experiment.run, asked) == said

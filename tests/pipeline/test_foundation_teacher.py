@@ -15,6 +15,8 @@ from erkt.params.network import Network
 from erkt.params.schema import build
 from erkt.seeds import derive
 
+pytestmark = pytest.mark.slow
+
 TEACHER = "data/teachers/0/one/weights.safetensors"
 
 

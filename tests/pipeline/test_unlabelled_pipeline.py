@@ -49,6 +49,7 @@ def test_a_share_reruns_the_split_what_is_tested_and_the_student_but_no_teacher(
     assert clone.repro() == set()
 
 
+@pytest.mark.slow
 def test_what_measures_student_and_teachers_takes_their_views(clone: Clone) -> None:
     assert clone.repro("--all-pipelines") == {"measure@0", "draw@0", "stress@0", "export@0", "report"}
     with (clone.folder / "metrics/predictions/0.csv").open() as file:
@@ -99,6 +100,7 @@ def test_off_again_everything_comes_back_from_what_was_made(clone: Clone) -> Non
     assert (clone.folder / "data/splits/0/unlabelled.txt").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_images_of_no_class_come_from_a_folder_and_the_teachers_keep_their_bits(
     clone: Clone, tmp_path: Path
 ) -> None:
