@@ -1,9 +1,34 @@
 """Folders that gather the outputs of many cells, without those that params no longer name."""
 
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
 from erkt.files.json_file import read_json
 from erkt.params.cache import Cache
 from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell, all_cells
 from erkt.pipeline.job import Job
+
+
+def remove_strays(params: Mapping[str, Any], cells: Collection[Cell]) -> list[Path]:
+    """Remove from the folders that ``cells`` read what no cell of ``params`` makes; return what it was.
+
+    The stages do so themselves, but only once DVC has looked for their runs, under the hash of a folder with
+    strays. So where many look for a run that one of them made, this comes first.
+    """
+    outs = {out for cell in all_cells(params) for out in cell.outputs()}
+    above = {folder for out in outs for folder in out.parents}
+    folders = list({Path(dep) for cell in cells for dep in cell.entry()["deps"]} & above)
+    strays = set()
+    for folder in folders:  # grows while it is gone through
+        inside = set(folder.iterdir()) if folder.is_dir() else set()
+        folders += inside & above
+        strays |= inside - above - outs
+    for path in strays:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return sorted(strays)
 
 
 def keep_teachers(job: Job) -> None:

@@ -55,13 +55,16 @@ LONG = ("train_teacher", "cache_logits", "distill")
 
 
 def clone_of(folder: Path, changes: Mapping[str, Any]) -> Clone:
-    """Return a clone whose tiny protocol has other values at dotted keys."""
+    """Return a clone whose tiny protocol has other values at dotted keys, and metrics of former params."""
     folder.mkdir()
     clone = Clone(folder)
     for key, value in changes.items():
         *blocks, name = key.split(".")
         reduce(getitem, blocks, clone.params)[name] = value
     clone.write_params()
+    former = clone.folder / "metrics/evaluate_teacher/0-former.json"
+    former.parent.mkdir(parents=True)
+    former.write_text("[]")
     clone.commit("params")
     return clone
 
@@ -217,7 +220,7 @@ def test_stages_workers_and_nodes_are_killed(nodes: Nodes, tmp_path: Path) -> No
     fleet = Fleet(clone, nodes)
     kill(fleet, nodes, SECOND)
     assert fleet.end() == 0, fleet.told
-    for word in ("Traceback", "raylet"):
+    for word in ("Traceback", "raylet", "made there too", "not found in the cache"):
         assert word not in fleet.told
     for node in HOSTS:
         nodes.wait_for(node)

@@ -12,8 +12,12 @@ from pathlib import Path
 from types import FrameType
 
 from erkt.errors import ErktError
+from erkt.files.yaml_file import read_yaml
 from erkt.inflight import states, stopping
+from erkt.pipeline import paths
+from erkt.pipeline.cells import all_cells
 from erkt.pipeline.dvc_repository import opened, push_all
+from erkt.pipeline.tidy import remove_strays
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,6 +49,8 @@ def main() -> int:
     try:
         with states.alone(lock, waiting, lambda: False):
             dvc(["checkout", "--quiet", "--force", "--allow-missing", "--with-deps", options.cell])
+            params = read_yaml(paths.PARAMS)
+            remove_strays(params, all_cells(params))
             pull = ["--pull"] if options.remote else []
             status: int = dvc(["repro", *pull, options.cell])
             if status == 0 and options.remote:

@@ -14,10 +14,13 @@ from erkt.inflight import stopping
 from erkt.machine import ray_cluster
 from erkt.machine.cluster import Ended, Needs
 from erkt.pipeline import paths
+from erkt.pipeline.cells import all_cells
 from erkt.pipeline.fleet import worker
 from erkt.pipeline.fleet.display import displayed
 from erkt.pipeline.fleet.making import Standing, make_all
 from erkt.pipeline.fleet.place import Where
+from erkt.pipeline.params_file import read_params
+from erkt.pipeline.tidy import remove_strays
 
 _SKEW_SECONDS = 60
 _RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
@@ -61,6 +64,9 @@ def bring_home(standing: Standing, targets: Sequence[str], *, remote: bool) -> l
     wanted = standing.made if standing.failed else targets
     if standing.failed and not wanted:
         return []
+    params = read_params(paths.PARAMS)
+    for path in remove_strays(params, [cell for cell in all_cells(params) if cell.name in standing.made]):
+        print(f"removing {path}: params no longer name it", file=sys.stderr)
     command = [sys.executable, "-m", "dvc", "repro", *(["--pull"] if remote else []), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
