@@ -32,6 +32,7 @@ def write_source(folder: Path) -> Path:
     (folder / "erkt/pipeline/fleet").mkdir(parents=True)
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("")
+    (folder / ".dvc/.gitignore").write_text("/tmp\n/config.local\n")
     for package in ("erkt", "erkt/pipeline", "erkt/pipeline/fleet"):
         (folder / package / "__init__.py").write_text("")
     (folder / "erkt/pipeline/fleet/cell.py").write_text(

@@ -191,6 +191,18 @@ def test_a_damaged_clone_is_made_anew(source: Path, tmp_path: Path) -> None:
     assert worker.make(plan, "split@0")["sidecar"] == "{}"
 
 
+def test_locks_that_a_killed_dvc_left_hold_nobody_back(source: Path, tmp_path: Path) -> None:
+    """DVC takes them for held as long as there is a process of that number."""
+    plan = plan_of(source, tmp_path)
+    worker.check(plan)
+    (host,) = (tmp_path / "clones").iterdir()
+    left = {"write": {"data": {"pid": os.getpid(), "cmd": "dvc repro"}}, "read": {}}
+    (host / "0/.dvc/tmp").mkdir(exist_ok=True)
+    (host / "0/.dvc/tmp/rwlock").write_text(json.dumps(left))
+    worker.make(plan, "split@0")
+    assert list((host / "0/.dvc/tmp").iterdir()) == []
+
+
 def test_what_it_started_ends_when_it_is_interrupted(source: Path, tmp_path: Path) -> None:
     script = (
         "import sys, json\nfrom erkt.pipeline.fleet import worker\n"

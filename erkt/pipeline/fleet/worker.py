@@ -26,6 +26,9 @@ An engine sets some of them for its own workers.
 
 _NOT_FOR_CELLS = (*OF_THE_HEAD, "DASK_", "RAY_", "PYTHONPATH", "PYTHONSAFEPATH")
 _RUNNING = re.compile(r"^Running stage '([^']+)'", flags=re.MULTILINE)
+_LOCKS_OF_DVC = ("lock", "rwlock", "rwlock.lock")
+"""What a killed DVC leaves. It asks whether that process is there: nobody may have collected it yet."""
+
 _OUT_OF_MEMORY = "its machine may have run out of memory; give each cell more CPUs, so that fewer run"
 _LITTLE_BYTES = 1_000_000
 _POLL_SECONDS = 0.1
@@ -163,12 +166,17 @@ def _no_stage_in(clone: Path) -> bool:
 
 
 def _bring_to(clone: Path, plan: Mapping[str, Any]) -> None:
-    """Have the plan's commit in the clone, as git would clone it; what git ignores stays."""
+    """Have the plan's commit in the clone, which is nobody else's, as git would clone it.
+
+    What git ignores stays, but no lock of DVC's.
+    """
     try:
         _check_out(clone, plan)
     except RuntimeError:  # killed in the midst of it, for example: begin anew, once
         shutil.rmtree(clone, ignore_errors=True)
         _check_out(clone, plan)
+    for lock in _LOCKS_OF_DVC:
+        (clone / ".dvc/tmp" / lock).unlink(missing_ok=True)
     settings = clone / ".dvc/config.local"
     cache = plan["cache"] or str(clone.parent / "cache")
     settings.write_text(f"{plan['settings']}[cache]\n    dir = {cache}\n{plan['links']}", encoding="utf-8")
