@@ -1,5 +1,6 @@
 """What git says of a repository: a run's tags, and what a commit must hold."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def test_a_changed_or_a_new_file_makes_it_dirty_unless_the_pipeline_writes_it(ro
     (root / name).write_text("changed")
     assert git_state(root)["dirty"] == "true"
     assert git_state(root, ("dvc.lock", "metrics"))["dirty"] == ("true" if "new\t" in name else "false")
+    shown = re.escape(name.replace("\t", "\\t"))
     with pytest.raises(
-        ErktError, match=rf"^{name}: not as in commit .*commit first, so that what is tracked"
+        ErktError, match=rf"^{shown}: not as in commit .*commit first, so that what is tracked"
     ):
         read_clean(root)
 
