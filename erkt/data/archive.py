@@ -234,7 +234,7 @@ def _safe_name(name: str, place: str) -> str:
 
 
 def check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
-    """Raise ErktError if ``name``, or a folder in it, is another one's but for case or accents.
+    """Raise ErktError if ``name``, or a folder in it, is another one's but for case, accents or outer spaces.
 
     ``seen`` remembers every file and folder so far. A folder may come in two forms of its accents: keys of
     images have one form, so its images come together.
@@ -243,11 +243,17 @@ def check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
     before = len(seen)
     ends = [place for place, character in enumerate(composed, start=1) if character == "/"]
     for part in (composed[:end] for end in (*ends, len(composed))):
-        former = seen.setdefault(part.lower(), part)
+        former = seen.setdefault(_alike(part), part)
         if former != part:
-            raise ErktError(f"{place}: {former!r} and {part!r} differ only in case; rename one")
+            how = "in case" if former.lower() == part.lower() else "in spaces at an end"
+            raise ErktError(f"{place}: {former!r} and {part!r} differ only {how}; rename one")
     if len(seen) == before:
         raise ErktError(f"{place} is there twice, or but for its accents; remove or rename one")
+
+
+def _alike(path: str) -> str:
+    """Return what people and some file systems take for the same as ``path``."""
+    return "/".join(piece.strip() for piece in path.lower().split("/"))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from erkt.data.archive import members
 from erkt.data.contents import Contents, files_in, reader
 from erkt.data.duplicates import Duplicates, Fingerprint, equal_groups, find, fingerprint
 from erkt.data.index import NO_LABEL, UNLABELLED, labels_of, order_of
+from erkt.data.pages import pages
 from erkt.data.parts import NAMES, parts_in
 from erkt.data.prepare import decode, in_threads
 from erkt.data.sources.published import Published
@@ -48,7 +49,7 @@ class Facts:
     ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's, or what GDAL says)
     count images, and ``unlabelled`` is how many have no class. ``brightest`` has the highest prepared value
     of each mode, 0 to 255; ``dark`` counts images that stay below ``DARK`` by mode, ``blank`` those of a
-    single value.
+    single value, and ``paged`` files of several pages or frames.
     ``left_out`` counts the ``ignored`` files by suffix, hidden ones apart; ``misplaced`` says what is wrong
     with the folders, and ``undivided`` why the split cannot be drawn, None if it can.
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
@@ -67,6 +68,7 @@ class Facts:
     brightest: dict[str, int]
     dark: dict[str, int]
     blank: int
+    paged: int
     ignored: list[str]
     left_out: dict[str, int]
     misplaced: list[str]
@@ -130,6 +132,7 @@ def inspect(
         brightest={mode: max(s.high for s in ordered if s.mode == mode) for mode in modes},
         dark=dict(Counter(scene.mode for scene in ordered if scene.high < DARK)),
         blank=sum(scene.low == scene.high for scene in ordered),
+        paged=sum(scene.pages > 1 for scene in ordered),
         ignored=sorted(map(_shown, contents.ignored)),
         left_out=contents.left_out(),
         misplaced=contents.misplaced(),
@@ -147,11 +150,12 @@ def inspect(
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """One readable image: size (upright), mode, lowest and highest prepared value, sha256, fingerprint."""
+    """One readable image: size (upright), mode, pages, extreme prepared values, sha256 and fingerprint."""
 
     width: int
     height: int
     mode: str
+    pages: int
     low: int
     high: int
     file_digest: str
@@ -201,7 +205,8 @@ def _scene(data: bytes, settings: Prepare) -> _Scene:
     image = decode(data, settings)
     file_digest = hashlib.sha256(data).hexdigest()
     low, high = int(image.pixels.min()), int(image.pixels.max())
-    return _Scene(image.width, image.height, image.mode, low, high, file_digest, fingerprint(image.pixels))
+    size = (image.width, image.height)
+    return _Scene(*size, image.mode, pages(data), low, high, file_digest, fingerprint(image.pixels))
 
 
 def class_of(key: str) -> str:

@@ -9,6 +9,8 @@ from erkt.data.index import UNLABELLED
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 
+_FOURTH = frozenset({"LA", "PA", "RGBA", "RGBX"})
+
 
 def problems(facts: Facts) -> list[str]:
     """Return what makes the tree unfit, one line each: training would stop, or its result would be wrong."""
@@ -52,6 +54,7 @@ def cautions(facts: Facts) -> list[str]:
     small = sum(size["images"] for size in facts.sizes if min(size["width"], size["height"]) < side)
     oblong = sum(size["images"] for size in facts.sizes if size["width"] != size["height"])
     across = sum(several_classes([pair["first"], pair["second"]]) for pair in facts.near)
+    alpha = sum(count for mode, count in facts.modes.items() if mode in _FOURTH)
     others = [f"{count} {kind}" for kind, count in facts.left_out.items() if kind != HIDDEN]
     if others:
         doubts.append(f"files left out, since no image ends so: {', '.join(others)}")
@@ -62,6 +65,8 @@ def cautions(facts: Facts) -> list[str]:
             ),
             f"images that stay below {DARK} of 255: {{}}": sum(facts.dark.values()),
             "images of a single value: {}": facts.blank,
+            "images of several pages or frames, of which the first is taken: {}": facts.paged,
+            "images with transparency or a fourth band, which is left out: {}": alpha,
             f"images smaller than prepare.side ({side}), to be enlarged: {{}}": small,
             f"images that are not square: {{}}; prepare.non_square is {rule}": oblong,
             "images that repeat the pixels of another: {}": sum(len(group) - 1 for group in facts.equal),

@@ -147,15 +147,22 @@ def _picture(data: bytes) -> tuple[Image.Image, str]:
             mode = file.mode
             image = ImageOps.exif_transpose(file)
     except UnidentifiedImageError:
-        raise ErktError(
-            f"{layout}; {rasters.CHOOSE}" if layout else "not an image of a known format"
-        ) from None
+        raise ErktError(f"{layout}; {rasters.CHOOSE}" if layout else _instead(data)) from None
     except Exception as error:  # Pillow's decoders document no closed set of what they raise for a bad file
         reason = " ".join(str(error).split()) or type(error).__name__
         if layout and "raw mode" in reason:  # what Pillow says of bands and bits that it has no reader for
             reason = f"{layout}; {rasters.CHOOSE}"
         raise ErktError(reason) from error
     return _rgb(image), mode
+
+
+def _instead(data: bytes) -> str:
+    """Return what a file is that is no image; some are left by a download that went wrong."""
+    if data.startswith(b"version https://git-lfs.github.com/"):
+        return "a pointer of Git LFS in place of an image; fetch the images with git lfs pull"
+    if data[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "a web page in place of an image; download it again"
+    return "not an image of a known format"
 
 
 def _rgb(image: Image.Image) -> Image.Image:

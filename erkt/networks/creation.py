@@ -22,6 +22,7 @@ from erkt.params.network import Network, Weights
 from erkt.params.schema import nearest
 
 _STRIDE = 32  # in pixels, where a network has no patches: most divide the side by it
+_TOLD = 200  # characters of what torch says of tensors that do not fit
 _NAMED = 2  # ways to mend a network that are named; there may be more
 _ANY_CLASSES = 7  # where the classes are not known yet; no network has an axis of that length by itself
 
@@ -54,7 +55,7 @@ def of_tensors(
         network = timm.create_model(arch, pretrained=False, num_classes=classes, **options)
         network.load_state_dict(tensors)
     except Exception as error:  # noqa: BLE001  # options reach any code of timm, which may raise anything
-        reason = first_line(error)
+        reason = " ".join(str(error).split())[:_TOLD]  # torch begins with a line that says nothing
         raise ErktError(f"{path}: does not fit {arch} of timm {timm.__version__}: {reason}") from None
     return network
 

@@ -87,6 +87,8 @@ def test_names_are_relative_or_refused(tmp_path: Path, name: str, pack: type) ->
         ("a/\u00c9.jpg", "a/e\u0301.jpg", "differ only in case"),
         ("a/\u00e9.jpg", "a/e\u0301.jpg", "is there twice, or but for its accents"),
         ("a/x.jpg", "./a//x.jpg", "is there twice"),
+        ("a/x.jpg", "a /y.jpg", "'a/' and 'a /' differ only in spaces at an end"),
+        ("a/x.jpg", "a/x.jpg ", "differ only in spaces at an end"),
         ("a/x.jpg", "A/y.jpg", "'a/' and 'A/' differ only in case"),
         ("Train/a/x.jpg", "train/b/y.jpg", "'Train/' and 'train/' differ only in case"),
     ],

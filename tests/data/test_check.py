@@ -259,6 +259,44 @@ def test_duplicates_within_a_class_and_imbalance_are_warnings(tmp_path: Path) ->
     ]
 
 
+def frames(format_name: str, kinds: Sequence[int] = (0, 0)) -> bytes:
+    """Return a file with a page for each of ``kinds``, the number that a TIFF has for what a page is."""
+    file = io.BytesIO()
+    first, *others = [Image.new("RGB", (48, 48), (90 * number, 200, 0)) for number in range(len(kinds))]
+    for page, kind in zip((first, *others), kinds, strict=True):
+        page.encoderinfo = {"tiffinfo": {254: kind}} if format_name == "TIFF" else {}
+    first.save(file, format_name, save_all=True, append_images=others, **first.encoderinfo)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "several"),
+    [
+        ("pages.tif", frames("TIFF"), True),
+        ("copies.tif", frames("TIFF", (0, 1, 1)), False),
+        ("masked.tif", frames("TIFF", (0, 4)), False),
+        ("one.tif", frames("TIFF", (0,)), False),
+        ("moving.gif", frames("GIF"), True),
+        ("moving.webp", frames("WEBP"), True),
+        ("moving.png", frames("PNG"), True),
+    ],
+)
+def test_of_several_pages_the_check_says_that_one_is_taken(
+    tmp_path: Path, name: str, data: bytes, several: bool
+) -> None:
+    warned = cautions(found(tmp_path, CLEAN | {f"beach/{name}": data}))
+    line = "images of several pages or frames, of which the first is taken: 1"
+    assert (line in warned) == several
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_of_a_fourth_band_the_check_says_that_it_is_left_out(tmp_path: Path, mode: str) -> None:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(COPY)).convert(mode).save(file, "PNG")
+    warned = cautions(found(tmp_path, CLEAN | {"beach/clear.png": file.getvalue()}))
+    assert "images with transparency or a fourth band, which is left out: 1" in warned
+
+
 # ---------------------------------------------------------------- text and command
 
 

@@ -174,7 +174,12 @@ JPEG = encode(noise(32, 32, 3), "JPEG")
 UNKNOWN = "not an image of a known format"
 BAD = {
     "zero bytes": (b"", "empty file"),
-    "text": (b"<html>not found</html>", UNKNOWN),
+    "text": (b"not found", UNKNOWN),
+    "a page": (b"\n<!DOCTYPE html><title>404</title>", "a web page in place of an image"),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "fetch the images with git lfs pull",
+    ),
     "cut png": (png(1, 64, 64)[:2000], "truncated"),
     "cut jpeg": (JPEG[:-200], "truncated"),
     "only a jpeg header": (JPEG[:20], UNKNOWN),
