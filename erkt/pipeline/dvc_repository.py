@@ -1,10 +1,11 @@
 """DVC's own view of the repository, for commands; a stage starts without DVC, whose import takes long."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from erkt.errors import ErktError
+from erkt.pipeline import paths
 from erkt.tracking.mlflow_store import told
 
 _SHOWN = 3
@@ -34,6 +35,34 @@ def push_all(repo: Any, cells: Sequence[str] | None = None) -> int:
     kept_by_git = [out for stage in stages for out in stage.outs if not out.use_cache]
     done = repo.cloud.push({out.hash_info for out in kept_by_git if out.hash_info})
     return pushed + len(done.transferred)
+
+
+def forget_lost(targets: Sequence[str], *, remote: bool) -> None:
+    """Take the cells that ``targets`` (none: all) come from out of dvc.lock if DVC's cache lacks an output.
+
+    With ``remote`` it is looked for in the default remote first.
+
+    Where dvc.lock has a cell with the present inputs, DVC asks for those outputs alone. Without them it makes
+    the cell again, although it remembers another run of it whose outputs are there: that of this kind of
+    processor, for example, where dvc.lock is of another kind.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.utils.serialize import modify_yaml
+
+    with opened() as repo:
+        if remote:
+            with suppress(DvcException):  # some of it is not there
+                repo.fetch(list(targets) or None, with_deps=True)
+        stages = [stage for target in targets for stage in repo.stage.collect(target, with_deps=True)]
+        lost = {
+            stage.addressing
+            for stage in (stages if targets else repo.index.stages)
+            if any(out.changed_cache() for out in stage.outs if out.use_cache and out.hash_info)
+        }
+    if lost:
+        with modify_yaml(str(paths.LOCK)) as lock:
+            for name in lost & lock["stages"].keys():
+                del lock["stages"][name]
 
 
 def check_recorded() -> None:

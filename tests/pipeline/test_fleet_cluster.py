@@ -1,5 +1,6 @@
 """A cluster of two nodes whose stages, workers and nodes are killed: the end is that of one machine."""
 
+import hashlib
 import json
 import os
 import re
@@ -231,6 +232,25 @@ def test_stages_workers_and_nodes_are_killed(nodes: Nodes, tmp_path: Path) -> No
     again = {cell for cell, count in runs_of(clone).items() if count > 1}
     assert again <= kills.keys()
     alone.repro("--all-pipelines")
+    assert_as_one_machine(clone, alone)
+
+
+def test_where_the_commit_has_results_of_another_machine_each_cell_is_made_once(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    """They are in no cache here, and this machine rounds otherwise."""
+    clone, alone = (clone_of(tmp_path / name, {}) for name in ("clone", "alone"))
+    alone.repro("--all-pipelines")
+    lock = yaml.safe_load((alone.folder / "dvc.lock").read_text())
+    for stage in ("train_teacher@0-one", "train_teacher@0-two"):
+        for out in lock["stages"][stage]["outs"]:
+            out["md5"] = hashlib.md5(f"{stage} {out['path']}".encode(), usedforsecurity=False).hexdigest()
+    (clone.folder / "dvc.lock").write_text(yaml.safe_dump(lock))
+    clone.commit("from another machine")
+    fleet = Fleet(clone, nodes)
+    assert fleet.end() == 0, fleet.told
+    assert "not found in the cache" not in fleet.told
+    assert set(runs_of(clone).values()) == {1}
     assert_as_one_machine(clone, alone)
 
 

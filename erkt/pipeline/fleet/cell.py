@@ -1,7 +1,7 @@
 """``python -m erkt.pipeline.fleet.cell CELL COMMIT PARENT``: DVC makes one cell in the clone that lies here.
 
-What other clones have made comes from the shared cache: by dvc.lock where the commit has it, else by what DVC
-remembers of runs. It ends with its parent, the worker, and its stage ends with it.
+What other clones have made comes from the shared cache: by dvc.lock where the commit and the cache have it,
+else by what DVC remembers of runs. It ends with its parent, the worker, and its stage ends with it.
 """
 
 import os
@@ -16,7 +16,7 @@ from erkt.files.yaml_file import read_yaml
 from erkt.inflight import states, stopping
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
-from erkt.pipeline.dvc_repository import opened, push_all
+from erkt.pipeline.dvc_repository import forget_lost, opened, push_all
 from erkt.pipeline.tidy import remove_strays
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,6 +48,7 @@ def main() -> int:
     waiting = partial(print, f"{options.cell}: another worker makes it; waiting for its end", flush=True)
     try:
         with states.alone(lock, waiting, lambda: False):
+            forget_lost([options.cell], remote=options.remote)
             dvc(["checkout", "--quiet", "--force", "--allow-missing", "--with-deps", options.cell])
             params = read_yaml(paths.PARAMS)
             remove_strays(params, all_cells(params))

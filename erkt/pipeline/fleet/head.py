@@ -15,6 +15,7 @@ from erkt.machine import ray_cluster
 from erkt.machine.cluster import Ended, Needs
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
+from erkt.pipeline.dvc_repository import forget_lost
 from erkt.pipeline.fleet import worker
 from erkt.pipeline.fleet.display import displayed
 from erkt.pipeline.fleet.making import Standing, make_all
@@ -64,6 +65,7 @@ def bring_home(standing: Standing, targets: Sequence[str], *, remote: bool) -> l
     wanted = standing.made if standing.failed else targets
     if standing.failed and not wanted:
         return []
+    forget_lost(wanted, remote=remote)
     params = read_params(paths.PARAMS)
     for path in remove_strays(params, [cell for cell in all_cells(params) if cell.name in standing.made]):
         print(f"removing {path}: params no longer name it", file=sys.stderr)

@@ -1,0 +1,91 @@
+"""What DVC does with this project's own view of it, on a pipeline of two stages."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from erkt.pipeline.dvc_repository import forget_lost
+
+PIPELINE = """
+stages:
+  first: {cmd: cp given first, deps: [given], outs: [first]}
+  second: {cmd: cp first second, deps: [first], outs: [second]}
+  other: {cmd: echo other > other, deps: [given], outs: [other]}
+"""
+FOREIGN = "f" * 32
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository in which all stages have run."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    (folder / "given").write_text("given")
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    dvc("--cd", str(folder), "init", "--quiet")
+    assert ran(dvc("--cd", str(folder), "repro")) == 3
+    return folder
+
+
+@pytest.fixture
+def repository(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of it, where the test then is."""
+    monkeypatch.chdir(shutil.copytree(finished, tmp_path / "copy"))
+    return tmp_path / "copy"
+
+
+def dvc(*words: str) -> str:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    command = [sys.executable, "-m", "dvc", *words]
+    done = subprocess.run(
+        command, env=own | {"DVC_NO_ANALYTICS": "1"}, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def ran(printed: str) -> int:
+    return printed.count("Running stage")
+
+
+def test_what_the_cache_lost_is_found_among_the_runs_that_dvc_remembers(repository: Path) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    lock = yaml.safe_load(recorded)
+    own = lock["stages"]["first"]["outs"][0]["md5"]
+    (repository / "dvc.lock").write_text(
+        recorded.replace(
+            f"path: first\n      hash: md5\n      md5: {own}",
+            f"path: first\n      hash: md5\n      md5: {FOREIGN}",
+        )
+    )
+    for name in ("first", "second"):
+        (repository / name).unlink()
+    forget_lost(["second"], remote=False)
+    assert yaml.safe_load((repository / "dvc.lock").read_text())["stages"].keys() == {"second", "other"}
+    assert ran(dvc("repro")) == 0
+    assert yaml.safe_load((repository / "dvc.lock").read_text()) == lock
+    assert (repository / "second").read_text() == "given"
+
+
+def test_what_the_cache_has_stays_recorded(repository: Path) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    (repository / "first").unlink()
+    for targets in (["second"], []):
+        forget_lost(targets, remote=False)
+        assert (repository / "dvc.lock").read_text() == recorded
+
+
+def test_what_a_remote_has_is_not_lost(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    dvc("remote", "add", "--default", "team", str(tmp_path_factory.mktemp("remote")))
+    dvc("push", "--quiet", "first", "second")
+    recorded = (repository / "dvc.lock").read_text()
+    for cached in (repository / ".dvc/cache/files/md5").glob("*/*"):
+        cached.unlink()
+    forget_lost(["second"], remote=True)
+    assert (repository / "dvc.lock").read_text() == recorded
+    forget_lost([], remote=True)
+    assert yaml.safe_load((repository / "dvc.lock").read_text())["stages"].keys() == {"first", "second"}
