@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from chaos import table as faults
 from closure import ROOT
 
-from benchmarks import fleet, ranks, rows, scale
+from benchmarks import fleet, ranks, rows, scale, workers
 from erkt.cli import ANYWHERE, IN_A_REPOSITORY
 from erkt.files.json_file import read_json, read_records
 
@@ -126,14 +127,28 @@ def test_estimates_are_those_of_the_measured_units() -> None:
     assert scale.table(units) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
 
 
-def test_the_memory_of_two_processes_is_that_of_the_file() -> None:
-    found = read_json(ROOT / "metrics/ranks-memory-cpu.json")
-    assert ranks.table(found, "memory") in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("what", ["memory", "speed"])
+def test_two_processes_at_one_network_are_those_of_the_file(what: str) -> None:
+    found = read_json(ROOT / f"metrics/ranks-{what}-cpu.json")
+    assert ranks.table(found, what) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+
+
+def test_the_demo_by_workers_is_that_of_the_file() -> None:
+    rounds = read_records(ROOT / "metrics/workers.json")
+    assert workers.table(rounds) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
 
 
 def test_the_simulated_fleet_is_that_of_the_file() -> None:
     simulated = read_records(ROOT / "metrics/fleet-simulation.json")
     assert fleet.table(simulated) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+
+
+def test_faults_are_those_of_the_campaigns_and_none_was_lost() -> None:
+    campaigns = [faults.read(path) for path in sorted(ROOT.glob("metrics/chaos-*.csv"))]
+    every = [row for campaign in campaigns for row in campaign]
+    assert faults.table(every) in (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    assert [row for row in every if row["survived"] != "True"] == []
+    assert [len(campaign) for campaign in campaigns] == [186] * 3
 
 
 def test_tables_of_performance_are_those_of_the_measured_files() -> None:
