@@ -42,7 +42,7 @@ def run_files(seeds: Sequence[int], teachers: Sequence[str]) -> RunFiles:
 
 def lineage(params: Mapping[str, Any]) -> Lineage:
     """Return what the repository in which this runs knows of its run: commit, lock, machines, seconds."""
-    sidecars = _sidecars(params)
+    sidecars, unknown = _sidecars(params)
     machines = Counter(_machine(sidecar) for sidecar in sidecars)
     packages: dict[str, list[str]] = {}
     seconds: Counter[str] = Counter()
@@ -62,15 +62,27 @@ def lineage(params: Mapping[str, Any]) -> Lineage:
         ),
         packages={name: " and ".join(versions) for name, versions in packages.items()},
         seconds=dict(seconds),
+        unknown=unknown,
         stale=_STALE if _stale(params) else None,
     )
 
 
-def _sidecars(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the sidecars that are there, of all cells that the page needs."""
-    cells = cells_up_to(params, ["report"])
-    places = [paths.environment(cell.name) for cell in cells if cell.stage != "report"]
-    return [read_json(path) for path in places if path.is_file()]
+def _sidecars(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the sidecars of all cells that the page needs, and how many of these have none of this run.
+
+    One of another run may lie there: that of the commit, where DVC took the cell's outputs from its cache.
+    """
+    cells = [cell for cell in cells_up_to(params, ["report"]) if cell.stage != "report"]
+    found = []
+    for cell in cells:
+        path = paths.environment(cell.name)
+        sidecar = read_json(path) if path.is_file() else {}
+        try:
+            if sidecar.get("inputs") == inputs_digest(cell, params):
+                found.append(sidecar)
+        except ErktError:  # an input is not here any more
+            continue
+    return found, len(cells) - len(found)
 
 
 def _machine(sidecar: Mapping[str, Any]) -> str:

@@ -53,5 +53,5 @@ def limits(facts: Facts, classes: Sequence[PerClass], lineage: Lineage, twins: T
     weights = {"student": facts.card.weights, **facts.card.teachers} if facts.card else {}
     bound = [name for name, one in weights.items() if one.licence]
     if bound:
-        found.append(f"Initial weights with a licence: {words.listed(bound)}; see the table of origin.")
+        found.append(f"Licences of initial weights may bind: {words.listed(bound)}; see the table of origin.")
     return found

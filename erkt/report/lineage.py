@@ -12,8 +12,8 @@ class Lineage:
     ``params`` is the protocol, less places of images; ``taught`` says whether the ensemble had a part in the
     student's loss; ``inputs`` is the sha256 of all that the page's stage was given. Of the repository that
     the page was made in: its ``commit``, with ``-dirty`` where files differ, the sha256 of dvc.lock, a line
-    for each ``machine``, the ``packages`` with their versions, and the ``seconds`` of each stage. None, or
-    empty, is unknown. ``stale`` is what no longer belongs to params and code, in words.
+    for each ``machine``, the ``packages`` with their versions, the ``seconds`` of each stage, and of how many
+    cells that is ``unknown``: they ran elsewhere, or came from DVC's cache. None, or empty, is unknown. ``stale`` is what no longer belongs to params and code, in words.
     """
 
     dataset: str
@@ -25,6 +25,7 @@ class Lineage:
     machines: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    unknown: int = 0
     stale: str | None = None
 
 

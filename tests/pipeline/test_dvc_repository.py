@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from erkt.pipeline.dvc_repository import forget_lost
+from erkt.pipeline.dvc_repository import forget_lost, without_lost
 
 PIPELINE = """
 stages:
@@ -69,6 +69,27 @@ def test_what_the_cache_lost_is_found_among_the_runs_that_dvc_remembers(reposito
     assert ran(dvc("repro")) == 0
     assert yaml.safe_load((repository / "dvc.lock").read_text()) == lock
     assert (repository / "second").read_text() == "given"
+
+
+@pytest.mark.parametrize("meanwhile", ["", "# by somebody else\n"])
+def test_the_record_is_as_before_in_the_end_unless_somebody_wrote_it(
+    repository: Path, meanwhile: str
+) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    for cached in (repository / ".dvc/cache/files/md5").glob("*/*"):
+        cached.unlink()
+    with without_lost():
+        assert yaml.safe_load((repository / "dvc.lock").read_text())["stages"] == {}
+        if meanwhile:
+            (repository / "dvc.lock").write_text(meanwhile)
+    assert (repository / "dvc.lock").read_text() == (meanwhile or recorded)
+
+
+def test_without_a_record_there_is_none_in_the_end(repository: Path) -> None:
+    (repository / "dvc.lock").unlink()
+    with without_lost():
+        pass
+    assert not (repository / "dvc.lock").exists()
 
 
 def test_what_the_cache_has_stays_recorded(repository: Path) -> None:

@@ -1,6 +1,7 @@
 """The page by the stage and by the command, in a temporary clone. In order, in one clone."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,19 @@ def test_the_command_adds_commit_lock_and_machine_and_leaves_git_clean(clone: Cl
     assert str(clone.folder) not in page
     assert page == report(clone)
     assert clone.git("status", "--porcelain") == ""
+
+
+def test_times_of_another_run_are_not_those_of_this_one(clone: Clone) -> None:
+    assert "To make it took" in report(clone)
+    sidecar = clone.folder / "metrics/environment/download.json"
+    own = sidecar.read_text(encoding="utf-8")
+    other = json.loads(own) | {"inputs": "of another run", "seconds": 360_000.0}
+    sidecar.write_text(json.dumps(other), encoding="utf-8")
+    page = report(clone)
+    sidecar.write_text(own, encoding="utf-8")
+    assert "To make it took" not in page
+    assert "of 1\u00a0cell the time is not known here" in page
+    assert "100\u00a0h" not in page
 
 
 def test_a_page_without_images_is_made_anew_and_nothing_else_is(clone: Clone) -> None:

@@ -21,6 +21,7 @@ from erkt.files.replace import make_folder
 from erkt.params.schema import nearest
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
+from erkt.pipeline.dvc_repository import without_lost
 from erkt.pipeline.experiments.definition import find_experiment
 from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
@@ -74,7 +75,8 @@ def run(options: Namespace) -> int:
             last = experiment.last_stages
             missing = _missing(wanted, last, where) if where else {}
             whole = {name: params for name, params in wanted.items() if name not in missing}
-            failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
+            with without_lost():  # else each row would make again what another machine has made
+                failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
     except Timeout:
         raise ErktError("another experiment runs in this repository; wait for its end") from None
     for preset in presets:
