@@ -13,7 +13,8 @@ class Lineage:
     student's loss; ``inputs`` is the sha256 of all that the page's stage was given. Of the repository that
     the page was made in: its ``commit``, with ``-dirty`` where files differ, the sha256 of dvc.lock, a line
     for each ``machine``, the ``packages`` with their versions, the ``seconds`` of each stage, and of how many
-    cells that is ``unknown``: they ran elsewhere, or came from DVC's cache. None, or empty, is unknown. ``stale`` is what no longer belongs to params and code, in words.
+    cells that is ``unknown``: they ran elsewhere, or came from DVC's cache. None, or empty, is unknown.
+    ``stale`` is what no longer belongs to params and code, in words.
     """
 
     dataset: str
