@@ -43,7 +43,7 @@ def _memory(cell: Cell, gigabytes: float) -> Fault:
 def _within(broken: Broken, cell: Cell, **limits: int) -> verdict.Verdict:
     """Run the cell within limits; it succeeds, or says why not, and afterwards all is well."""
     broken.forget(cell.name)
-    done = broken.run("dvc", "repro", cell.name, plan={"module": cell.stage, **limits})
+    done = broken.run("dvc", "repro", cell.name, plan={"stage": cell.stage, **limits})
     if done.status != 0:
         refused = verdict.refusal(done)
         if not refused.survived:

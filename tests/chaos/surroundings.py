@@ -58,7 +58,7 @@ def _clock(cell: Cell, offset: float) -> Fault:
     def happen(broken: Broken, own: Random) -> verdict.Verdict:
         """The stage believes in another time than the files do."""
         broken.forget(cell.name)
-        done = broken.run("dvc", "repro", cell.name, plan={"module": cell.stage, "clock": offset})
+        done = broken.run("dvc", "repro", cell.name, plan={"stage": cell.stage, "clock": offset})
         if done.status != 0:
             return verdict.Verdict(False, done.printed)
         return verdict.after(broken, cell.name, "summarize")

@@ -1,6 +1,6 @@
 """Limits and a false clock within one process, which Python sets at its start where ``CHAOS`` says so.
 
-``CHAOS`` is JSON: ``module`` (a word of the command line that the process must have), ``file_bytes`` (no file
+``CHAOS`` is JSON: ``stage`` (whose process is meant, not DVC's that starts it), ``file_bytes`` (no file
 may grow beyond it, as on a full disk), ``memory_bytes`` (of private memory), ``clock`` (seconds added to the
 time).
 """
@@ -20,7 +20,7 @@ def _false_clock(offset: float) -> None:
     time.time_ns = lambda: nanoseconds() + int(offset * 1e9)
 
 
-if _PLAN and _PLAN["module"] in sys.orig_argv:
+if _PLAN and sys.orig_argv[2:5] == ["erkt", "stage", _PLAN["stage"]]:
     if "file_bytes" in _PLAN:
         resource.setrlimit(resource.RLIMIT_FSIZE, (_PLAN["file_bytes"], _PLAN["file_bytes"]))
     if "memory_bytes" in _PLAN:
