@@ -75,14 +75,14 @@ def without_lost() -> Iterator[None]:
     if not paths.LOCK.is_file():
         yield
         return
-    before = paths.LOCK.read_text(encoding="utf-8")
+    before = paths.LOCK.read_bytes()  # DVC says what is wrong if it is damaged
     forget_lost([], remote=False)
-    left = paths.LOCK.read_text(encoding="utf-8")
+    left = paths.LOCK.read_bytes()
     try:
         yield
     finally:
-        if paths.LOCK.is_file() and paths.LOCK.read_text(encoding="utf-8") == left:
-            write_text(paths.LOCK, before)
+        if paths.LOCK.is_file() and paths.LOCK.read_bytes() == left:
+            write_text(paths.LOCK, before.decode())
 
 
 def check_recorded() -> None:

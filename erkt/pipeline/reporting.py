@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,9 @@ def _sidecars(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
     for cell in cells:
         path = paths.environment(cell.name)
         sidecar = read_json(path) if path.is_file() else {}
-        try:
+        with suppress(ErktError):  # an input is not here any more
             if sidecar.get("inputs") == inputs_digest(cell, params):
                 found.append(sidecar)
-        except ErktError:  # an input is not here any more
-            continue
     return found, len(cells) - len(found)
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from closure import ROOT
 
+from erkt.errors import ErktError
 from erkt.pipeline.dvc_repository import forget_lost, without_lost
 
 PIPELINE = """
@@ -94,6 +95,13 @@ def test_the_record_is_as_before_in_the_end_unless_somebody_wrote_it(
         if meanwhile:
             (repository / "dvc.lock").write_text(meanwhile)
     assert (repository / "dvc.lock").read_text() == (meanwhile or recorded)
+
+
+def test_a_damaged_record_is_one_line_and_stays(repository: Path) -> None:
+    (repository / "dvc.lock").write_bytes(b"stages:\n  \xb0")
+    with pytest.raises(ErktError, match=r"^DVC: "), without_lost():
+        pass
+    assert (repository / "dvc.lock").read_bytes() == b"stages:\n  \xb0"
 
 
 def test_without_a_record_there_is_none_in_the_end(repository: Path) -> None:
