@@ -4,8 +4,9 @@ Runs that share seeds share splits, so their differences are free of what a spli
 interval reaches, at each end, as far as the wider of two:
 
 - Student's, on the differences of the seeds. Three seeds now and then agree by luck, and then the variance of
-  one difference is far too small; so the variance is the mean over all that is compared, in a table or over
-  all tables of a curve.
+  one difference is far too small; so the variance is the mean over all that is compared. Where that is
+  several tables, such as the points of a curve, a table that varies more than the mean has its own: short
+  trainings vary more than long ones.
 - The bootstrap's, on seeds and test images. With one seed it speaks of test images alone.
 
 Both have the level 100 - 5 / count percent for ``count`` differences (O. J. Dunn, "Multiple comparisons among
@@ -124,8 +125,9 @@ def in_tables(
 ) -> list[dict[str, Difference]]:
     """Return for each table, a reference and others, these minus the reference, by name.
 
-    The variance is pooled over all tables, which count as independent of each other. ``count`` is the number
-    of differences for which the level is corrected: if None, as many as are returned.
+    The variance is the mean over all tables, which count as independent of each other, or over one table
+    where that is larger. ``count`` is the number of differences for which the level is corrected: if None, as
+    many as are returned. Give it where more are planned than there are yet, or a level changes as they come.
 
     Raises ErktError if a run has no seed, or others than its reference, or other test images, and if a table
     has more seeds than another.
@@ -139,15 +141,15 @@ def in_tables(
         raise ErktError("differences whose variance is pooled need the same number of seeds")
     level = corrected(count or len(each))
     freedom = (runs - 1) * _independent([len(table) for table in differences])
-    reach = None
-    if runs > 1:
-        variance = np.mean([np.var(list(by_seed.values()), ddof=1) for by_seed in each])
-        reach = float(student_t.ppf(0.5 + level / 200, freedom) * np.sqrt(variance / runs))
     found: list[dict[str, Difference]] = [{} for _ in tables]
     for (first, others), table, row in zip(tables, differences, found, strict=True):
+        reach = 0.0
+        if runs > 1 and table:
+            variance = max(_mean_variance(each), _mean_variance(list(table.values())))
+            reach = float(student_t.ppf(0.5 + level / 200, freedom) * np.sqrt(variance / runs))
         for name, by_seed in table.items():
             mean = float(np.mean(list(by_seed.values())))
-            student = None if reach is None else (mean - reach, mean + reach)
+            student = (mean - reach, mean + reach) if runs > 1 else None
             drawn = _drawn(others[name], first, level)
             row[name] = Difference(by_seed, level, freedom, student, drawn)
     return found
@@ -160,11 +162,12 @@ def corrected(count: int) -> float:
 
 def explained(differences: Sequence[Difference]) -> str:
     """Return in words what the intervals of all ``differences`` of a table are, at least one."""
-    first, count = differences[0], len(differences)
+    first, rows = differences[0], len(differences)
+    count = round(ERROR / (100.0 - first.level))
     level = "95 %"
     if count > 1:
         level = f"{first.level:.4g} %, which is 100 - {ERROR:g} / {count}, for {count} rows (Bonferroni)"
-    pooled = f", its variance pooled over the {count} rows" if count > 1 else ""
+    pooled = f", its variance pooled over the {rows} rows" if rows > 1 else ""
     kinds = [f"Student's ({first.freedom:.3g} degrees of freedom{pooled})"] if first.student else []
     if first.bootstrap:
         kinds.append(f"the bootstrap over {'seeds and ' if first.student else ''}test images")
@@ -201,6 +204,10 @@ def bootstrap(
         drawn[here] = 100.0 * (counts[:, 0] - counts[:, 1]) / len(hits)
     low, high = np.percentile(drawn.mean(axis=1), [50 - level / 2, 50 + level / 2])
     return float(low), float(high)
+
+
+def _mean_variance(differences: Sequence[Mapping[int, float]]) -> float:
+    return float(np.mean([np.var(list(by_seed.values()), ddof=1) for by_seed in differences]))
 
 
 def _drawn(one: Scores, first: Scores, level: float) -> Bounds | None:

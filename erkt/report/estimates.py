@@ -32,8 +32,9 @@ def estimate(right: Sequence[int], of: Sequence[int]) -> Estimate | None:
     ``right`` and ``of`` are counts by run; a run without an image does not count. The interval reaches at
     each end as far as the wider of two, since a few runs now and then agree by luck:
 
-    - Wilson's, on the images of all runs together. E. B. Wilson, "Probable inference, the law of succession,
-      and statistical inference", Journal of the American Statistical Association 22, 1927.
+    - Wilson's, on as many images as one run has. Most of them come back in the next run, and one that
+      is hard is hard there too. E. B. Wilson, "Probable inference, the law of succession, and statistical
+      inference", Journal of the American Statistical Association 22, 1927.
     - Student's, on the runs' shares, where there are two or more.
     """
     pairs = [(hits, count) for hits, count in zip(right, of, strict=True) if count]
@@ -41,11 +42,11 @@ def estimate(right: Sequence[int], of: Sequence[int]) -> Estimate | None:
         return None
     hits, images = (sum(values) for values in zip(*pairs, strict=True))
     shares = np.array([100 * one / count for one, count in pairs])
-    mean, std = float(shares.mean()), None
-    wilson = binomtest(hits, images).proportion_ci(LEVEL, method="wilson")
+    mean, std, runs = float(shares.mean()), None, len(pairs)
+    wilson = binomtest(round(hits / runs), round(images / runs)).proportion_ci(LEVEL, method="wilson")
     low, high = 100 * float(wilson.low), 100 * float(wilson.high)
-    if len(shares) > 1:
+    if runs > 1:
         std = float(shares.std(ddof=1))
-        reach = float(student_t.ppf(0.5 + LEVEL / 2, len(shares) - 1)) * std / len(shares) ** 0.5
+        reach = float(student_t.ppf(0.5 + LEVEL / 2, runs - 1)) * std / runs**0.5
         low, high = min(low, mean - reach), max(high, mean + reach)
-    return Estimate(mean, std, max(low, 0.0), min(high, 100.0), len(shares), images)
+    return Estimate(mean, std, max(low, 0.0), min(high, 100.0), runs, images)

@@ -15,7 +15,7 @@ from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
 from erkt.params.split import Split
 from erkt.pipeline.experiments.measured import agreement, distill_cost, steps
-from erkt.pipeline.experiments.runs import Together, finished
+from erkt.pipeline.experiments.runs import Together, finished, trained_twice
 from erkt.views.pairs import batches, partners
 
 TEACHERS = ["lite0", "lite1", "lite2"]
@@ -81,6 +81,17 @@ def test_runs_of_single_seeds_make_a_row_together_and_the_newest_of_each_counts(
     assert apart
     with pytest.raises(ErktError, match="a b were made from images of other content"):
         assert apart.prepared
+
+
+def test_teachers_that_were_trained_twice_to_other_bits_are_named() -> None:
+    def row(md5: str, rate: float = 0.1) -> Together:
+        entry = {"deps": [{"path": "split", "md5": "s"}], "params": {"rate": rate}, "outs": [{"md5": md5}]}
+        run = SimpleNamespace(lock={"train_teacher@0-one": entry, "prepare": {}})
+        return Together({0: run})  # type: ignore[dict-item]
+
+    assert trained_twice({"a": row("x"), "b": row("x"), "c": row("y", rate=0.2)}) == []
+    (said,) = trained_twice({"a": row("x"), "b": row("y"), "c": row("x")})
+    assert said == "a and b: teachers of the same params and images have other bits"
 
 
 SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]

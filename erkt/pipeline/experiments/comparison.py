@@ -29,10 +29,11 @@ def on_shared_images(students: Mapping[str, Student]) -> dict[str, Student]:
     return {name: student.on(shared) for name, student in students.items()}
 
 
-def against_ensembles(students: Mapping[str, Student]) -> dict[str, Difference]:
+def against_ensembles(students: Mapping[str, Student], planned: int | None = None) -> dict[str, Difference]:
     """Return each student minus the ensemble of its own teachers, by row.
 
-    Rows whose ensembles have the same OA at every seed share one, and are one table of differences.
+    Rows whose ensembles have the same OA at every seed share one, and are one table of differences. The level
+    is corrected for ``planned`` rows, or for those that are here; so in all of these functions.
 
     Raises ErktError as ``differences`` does.
     """
@@ -43,18 +44,22 @@ def against_ensembles(students: Mapping[str, Student]) -> dict[str, Difference]:
         (next(iter(table.values())).ensemble_scores(), {row: one.scores() for row, one in table.items()})
         for table in tables.values()
     ]
-    return {row: found for table in paired.in_tables(compared) for row, found in table.items()}
+    return {row: found for table in paired.in_tables(compared, planned) for row, found in table.items()}
 
 
-def differences(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:
+def differences(
+    students: Mapping[str, Student], reference: str, planned: int | None = None
+) -> dict[str, Difference]:
     """Return each student minus that of the row ``reference``, by row; none without that row.
 
     Raises ErktError if two have other seeds, other test images, or images of other content.
     """
-    return _minus([students], [reference])
+    return _minus([students], [reference], planned)
 
 
-def differences_by_steps(students: Mapping[str, Student], reference: str) -> dict[str, Difference]:
+def differences_by_steps(
+    students: Mapping[str, Student], reference: str, planned: int | None = None
+) -> dict[str, Difference]:
     """Return each student minus that labelled ``reference`` with as many steps, by row, where there is one.
 
     Raises ErktError if two have one label and as many steps, and as ``differences`` does.
@@ -70,7 +75,7 @@ def differences_by_steps(students: Mapping[str, Student], reference: str) -> dic
         next((name for name, student in table.items() if student.label == reference), "")
         for table in tables.values()
     ]
-    return _minus(list(tables.values()), firsts)
+    return _minus(list(tables.values()), firsts, planned)
 
 
 def list_students(
@@ -131,7 +136,9 @@ def with_deviation(row: Mapping[str, Any]) -> str:
     return f"{row['oa']:.2f}" + ("" if row["std"] is None else f" ± {row['std']:.2f}")
 
 
-def _minus(tables: Sequence[Mapping[str, Student]], firsts: Sequence[str]) -> dict[str, Difference]:
+def _minus(
+    tables: Sequence[Mapping[str, Student]], firsts: Sequence[str], planned: int | None
+) -> dict[str, Difference]:
     """Return the differences in ``tables`` to their rows ``firsts``; none in a table without its row."""
     compared = []
     for table, name in zip(tables, firsts, strict=True):
@@ -142,7 +149,7 @@ def _minus(tables: Sequence[Mapping[str, Student]], firsts: Sequence[str]) -> di
                     runs = f"{student.run} and {table[name].run}"
                     raise ErktError(f"{runs} were made from images of other content")
             compared.append((table[name].scores(), {row: other.scores() for row, other in others.items()}))
-    return {row: found for table in paired.in_tables(compared) for row, found in table.items()}
+    return {row: found for table in paired.in_tables(compared, planned) for row, found in table.items()}
 
 
 def _named(numbers: Mapping[str, Any]) -> dict[str, Any]:

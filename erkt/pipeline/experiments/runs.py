@@ -1,6 +1,7 @@
 """Runs that DVC keeps as experiments, read from git: what they were made from, and what they hold."""
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -121,6 +122,16 @@ class Together:
             raise ErktError(f"{self.name} were made from images of other content")
         return str(found.pop())
 
+    @property
+    def teachers(self) -> dict[str, str]:
+        """DVC's hash of each teacher by its cell and what that read: code, images and params."""
+        return {
+            json.dumps([name, entry["deps"], entry["params"]], sort_keys=True): entry["outs"][0]["md5"]
+            for run in self.by_seed.values()
+            for name, entry in run.lock.items()
+            if name.startswith("train_teacher@")
+        }
+
 
 def find_runs() -> list[Run]:
     """Return all experiments of this repository, the newest first."""
@@ -179,6 +190,21 @@ def breaks(lock: Mapping[str, Any], cells: Sequence[Cell]) -> Iterator[str]:
         expected, whose = known.setdefault(path, (md5, f"{cell.name} read"))
         if md5 != expected:
             yield f"{cell.name} read another {path} than {whose}"
+
+
+def trained_twice(rows: Mapping[str, Together]) -> list[str]:
+    """Return in words which of ``rows`` have teachers that were trained from the same, but are not the same.
+
+    Bits differ between machines. Then a difference of the rows is partly one of their teachers.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    found = {}
+    for row, run in rows.items():
+        for read, md5 in run.teachers.items():
+            first, other = known.setdefault(read, (md5, row))
+            if md5 != first:
+                found[row] = f"{other} and {row}: teachers of the same params and images have other bits"
+    return list(found.values())
 
 
 def _without_neutral(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from erkt.pipeline import paths
 from erkt.pipeline.experiments import comparison, measured
 from erkt.pipeline.experiments.definition import Experiment
 from erkt.pipeline.experiments.page import page_path, write_page
-from erkt.pipeline.experiments.runs import Run, Together, finished, finished_rows
+from erkt.pipeline.experiments.runs import Run, Together, finished, finished_rows, trained_twice
 
 Rows = list[dict[str, Any]]
 
@@ -81,12 +81,15 @@ def _students(
     """Return the rows of the page, those of the CSV, and what is said below."""
     whole = {row: measured.student(run, experiment.rows[row].label) for row, run in runs.items()}
     students = comparison.on_shared_images(whole)
-    below = comparison.against_ensembles(students)
+    below = comparison.against_ensembles(students, len(experiment.rows))
     reference, curve = experiment.reference or "", experiment.compares == "curve"
     if curve:
-        minus, against = comparison.differences_by_steps(students, reference), f"{reference} at as many steps"
+        planned = sum(row.label != reference for row in experiment.rows.values())
+        minus = comparison.differences_by_steps(students, reference, planned)
+        against = f"{reference} at as many steps"
     else:
-        minus, against = comparison.differences(students, reference), experiment.rows[reference].label
+        minus = comparison.differences(students, reference, len(experiment.rows) - 1)
+        against = experiment.rows[reference].label
     level = f" ({next(iter(minus.values())).level:.4g} %)" if minus else ""
     gaps = f"against its ensemble ({next(iter(below.values())).level:.4g} %)"
     kept = comparison.list_students(students, minus, below, paper)
@@ -108,6 +111,7 @@ def _students(
     notes = _notes(experiment, runs, list(minus.values()))
     if any(students[row].images != one.images for row, one in whole.items()):
         notes += _SHARED
+    notes += "".join(f"\n{said}.\n" for said in trained_twice(runs))
     return shown, kept, notes
 
 
