@@ -59,6 +59,26 @@ def alone(lock: Path, waiting: Callable[[], None], leave: Callable[[], bool]) ->
         held.release()
 
 
+@contextmanager
+def only_one(lock: Path, taken: str) -> Iterator[None]:
+    """Let one process into the block; raises ErktError saying ``taken`` to any other.
+
+    The lock ends with its process. Raises ErktError as well if its file cannot be made.
+    """
+    held = FileLock(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire(timeout=0)
+    except Timeout:
+        raise ErktError(taken) from None
+    except OSError as error:
+        raise ErktError(f"{lock}: no lock can be made there: {error}") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished stage's result: its line, its outputs, and the md5 of each of their files by path."""

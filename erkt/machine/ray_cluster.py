@@ -90,8 +90,13 @@ class RayCluster:
         """Return what each machine that is up has (``CPU``, ``GPU``, ...), by name."""
         return {node["NodeName"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
 
-    def everywhere(self, function: Callable[..., Any], *arguments: object) -> list[Ended]:
-        """Run a function once on each machine that is up, beside everything else; return how it ended."""
+    def everywhere(
+        self, function: Callable[..., Any], *arguments: object, leave: Callable[[], bool] = lambda: False
+    ) -> list[Ended]:
+        """Run a function once on each machine that is up, beside everything else; return how it ended.
+
+        Raises KeyboardInterrupt once ``leave`` says so.
+        """
         pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         up = {node["NodeID"]: node["NodeName"] for node in self._ray.nodes() if node["Alive"]}
         for node, name in up.items():
@@ -100,6 +105,9 @@ class RayCluster:
             self._refs[task.remote(self._board, name, function, arguments)] = name
         ended: list[Ended] = []
         while len(ended) < len(up):
+            if leave():
+                self.stop()
+                raise KeyboardInterrupt
             ended += self.ended(1)
         return ended
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from erkt.errors import ErktError
-from erkt.files.replace import write_text
-from erkt.pipeline import paths
+from erkt.files.replace import make_folder, write_text
+from erkt.pipeline import lock, paths
+from erkt.pipeline.git import git_state
 from erkt.tracking.mlflow_store import told
 
 _SHOWN = 3
@@ -47,42 +49,65 @@ def forget_lost(targets: Sequence[str], *, remote: bool) -> None:
     the cell again, although it remembers another run of it whose outputs are there: that of this kind of
     processor, for example, where dvc.lock is of another kind.
     """
+    _take_out(_lost(targets, remote=remote))
+
+
+@contextmanager
+def without_lost() -> Iterator[None]:
+    """Have no cell in dvc.lock of which DVC's cache lacks an output; in the end such cells are there again.
+
+    Those that have been recorded anew meanwhile stay as they are. What is taken out is kept in a file until
+    then. If this process is killed, the next one at the same commit puts it back.
+    """
+    if not paths.LOCK.is_file():
+        yield
+        return
+    commit = git_state(Path.cwd()).get("commit", "none")
+    kept = paths.RUNNING / f"dvc-lock-{commit}.yaml"
+    _put_back(kept)
+    lost = _lost([], remote=False)  # DVC says what is wrong if dvc.lock is damaged
+    if lost:
+        make_folder(kept.parent)
+        write_text(kept, paths.LOCK.read_text(encoding="utf-8"))
+    try:
+        _take_out(lost)
+        yield
+    finally:
+        _put_back(kept)
+
+
+def _lost(targets: Sequence[str], *, remote: bool) -> set[str]:
     from dvc.exceptions import DvcException
-    from dvc.utils.serialize import modify_yaml
 
     with opened() as repo:
         if remote:
             with suppress(DvcException):  # some of it is not there
                 repo.fetch(list(targets) or None, with_deps=True)
         stages = [stage for target in targets for stage in repo.stage.collect(target, with_deps=True)]
-        lost = {
+        return {
             stage.addressing
             for stage in (stages if targets else repo.index.stages)
             if any(out.changed_cache() for out in stage.outs if out.use_cache and out.hash_info)
         }
-    if lost:
-        with modify_yaml(str(paths.LOCK)) as lock:
-            for name in lost & lock["stages"].keys():
-                del lock["stages"][name]
 
 
-@contextmanager
-def without_lost() -> Iterator[None]:
-    """Have no cell in dvc.lock of which DVC's cache lacks an output; in the end it is as before.
+def _take_out(names: set[str]) -> None:
+    cells = lock.read_cells(paths.LOCK) if names else {}
+    if names & cells.keys():
+        lock.write_cells({name: entry for name, entry in cells.items() if name not in names})
 
-    Unless somebody else has written it meanwhile: then it stays.
-    """
-    if not paths.LOCK.is_file():
-        yield
+
+def _put_back(kept: Path) -> None:
+    """Record again what ``kept``, an earlier dvc.lock, has and dvc.lock lacks."""
+    if not kept.is_file():
         return
-    before = paths.LOCK.read_bytes()  # DVC says what is wrong if it is damaged
-    forget_lost([], remote=False)
-    left = paths.LOCK.read_bytes()
-    try:
-        yield
-    finally:
-        if paths.LOCK.is_file() and paths.LOCK.read_bytes() == left:
-            write_text(paths.LOCK, before.decode())
+    before, now = lock.read_cells(kept), lock.read_cells(paths.LOCK) if paths.LOCK.is_file() else {}
+    together = {**before, **now}
+    if together == before:
+        write_text(paths.LOCK, kept.read_text(encoding="utf-8"))
+    else:
+        lock.write_cells(together)
+    kept.unlink()
 
 
 def check_recorded() -> None:

@@ -9,7 +9,9 @@ from erkt.files.replace import remove_leftovers
 from erkt.inflight import states, stopping
 from erkt.pipeline import lock, paths, resume, together
 from erkt.pipeline.cells import Cell
+from erkt.pipeline.inputs import inputs_digest
 from erkt.pipeline.job import Job, Stage
+from erkt.pipeline.params_file import read_params
 from erkt.pipeline.tracked import tracked
 
 
@@ -35,6 +37,8 @@ def run(stage: Stage, cell: Cell) -> int:
                 if "DVC_STAGE" in os.environ:  # by hand, what lies here may be ahead of dvc.lock
                     lock.require_as_recorded(cell, job.params)
                 line = _resumed(stage, job, stop) if stage.long else tracked(stage, job)
+                if "DVC_STAGE" in os.environ:
+                    _require_unchanged(job)
         except ErktError as error:
             print(f"error: {cell.name}: {error}", file=sys.stderr)
             return 1
@@ -49,6 +53,18 @@ def run(stage: Stage, cell: Cell) -> int:
             return 130
         print(f"{cell.name}: {line}", flush=True)
         return 130 if stop.requested else 0
+
+
+def _require_unchanged(job: Job) -> None:
+    """Raise ErktError if the cell's inputs are no longer those with which it began.
+
+    DVC hashes code and params after a stage, so it would record the result as made from what lies there now.
+    """
+    if inputs_digest(job.cell, read_params(paths.PARAMS)) != job.inputs:
+        raise ErktError(
+            "its params, code or inputs changed while it ran, and DVC would record its result as made from "
+            "the new ones; run dvc repro again"
+        )
 
 
 def _resumed(stage: Stage, job: Job, stop: stopping.Stop) -> str:

@@ -12,7 +12,7 @@ from made import no_warning
 from erkt.errors import ErktError
 from erkt.files.replace import write_text
 from erkt.inflight import states
-from erkt.inflight.states import FINISHED, Result, State, alone, collect, store, survey
+from erkt.inflight.states import FINISHED, Result, State, alone, collect, only_one, store, survey
 
 KEY = "0123456789abcdef" * 4
 HOLD = (
@@ -193,6 +193,17 @@ def test_the_lock_ends_with_its_process_and_waiting_can_be_left(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(ErktError, match="no lock can be made there"):
         alone(tmp_path / "file/x.lock", lambda: None, lambda: False).__enter__()
+
+
+def test_only_one_process_is_let_in_and_the_others_are_told(tmp_path: Path) -> None:
+    lock = tmp_path / "locks/x.lock"
+    with only_one(lock, "somebody is there"):
+        pass
+    with held_by_another_process(lock), pytest.raises(ErktError, match=r"^somebody is there$"):
+        only_one(lock, "somebody is there").__enter__()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ErktError, match="no lock can be made there"):
+        only_one(tmp_path / "file/x.lock", "").__enter__()
 
 
 def test_the_survey_tells_size_and_stage(state: State, tmp_path: Path, work: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -83,18 +84,64 @@ def test_what_the_cache_lost_is_found_among_the_runs_that_dvc_remembers(reposito
     assert (repository / "second").read_text() == "given"
 
 
-@pytest.mark.parametrize("meanwhile", ["", "# by somebody else\n"])
-def test_the_record_is_as_before_in_the_end_unless_somebody_wrote_it(
-    repository: Path, meanwhile: str
-) -> None:
-    recorded = (repository / "dvc.lock").read_text()
+def lose_all(repository: Path) -> None:
     for cached in (repository / ".dvc/cache/files/md5").glob("*/*"):
         cached.unlink()
+
+
+def stages_of(repository: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((repository / "dvc.lock").read_text())["stages"])
+
+
+def test_the_record_is_as_before_in_the_end(repository: Path) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    lose_all(repository)
     with without_lost():
-        assert yaml.safe_load((repository / "dvc.lock").read_text())["stages"] == {}
-        if meanwhile:
-            (repository / "dvc.lock").write_text(meanwhile)
-    assert (repository / "dvc.lock").read_text() == (meanwhile or recorded)
+        assert stages_of(repository) == {}
+    assert (repository / "dvc.lock").read_text() == recorded
+    assert list((repository / ".dvc/tmp/erkt").iterdir()) == []
+
+
+def test_a_cell_that_was_recorded_anew_stays_and_the_others_are_there_again(repository: Path) -> None:
+    before = stages_of(repository)
+    lose_all(repository)
+    (repository / "other").unlink()
+    with without_lost():
+        (repository / "given").write_text("anew")
+        assert ran(dvc("repro", "--quiet", "other")) == 0  # it says nothing, but runs
+    after = stages_of(repository)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {"other"}
+
+
+def test_what_a_killed_process_had_taken_out_is_put_back_by_the_next(repository: Path) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    lose_all(repository)
+    script = (
+        "import os; from erkt.pipeline.dvc_repository import without_lost\nwith without_lost(): os._exit(9)"
+    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    done = subprocess.run([sys.executable, "-c", script], env=own | {"PYTHONPATH": str(ROOT)}, check=False)
+    assert (done.returncode, stages_of(repository)) == (9, {})
+    with without_lost():
+        assert stages_of(repository) == {}
+    assert (repository / "dvc.lock").read_text() == recorded
+
+
+def test_a_full_disk_leaves_the_record_whole(repository: Path) -> None:
+    recorded = (repository / "dvc.lock").read_text()
+    lose_all(repository)
+    script = (
+        "import resource, signal; from erkt.pipeline.dvc_repository import _lost, _take_out; "
+        "names = _lost([], remote=False); signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); _take_out(names - {'other'})"
+    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=own | {"PYTHONPATH": str(ROOT)}, check=False, capture_output=True
+    )
+    assert b"File too large" in done.stderr
+    assert (repository / "dvc.lock").read_text() == recorded
 
 
 def test_a_damaged_record_is_one_line_and_stays(repository: Path) -> None:

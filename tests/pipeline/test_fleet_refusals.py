@@ -16,9 +16,11 @@ from fleet_source import commit, plan_of, write_source
 from full_disk import fill, mounted
 
 from erkt.errors import ErktError
-from erkt.machine.cluster import Ended
+from erkt.machine.cluster import Ended, Needs
 from erkt.pipeline.fleet import head, worker
-from erkt.pipeline.fleet.plan import Options, planned
+from erkt.pipeline.fleet.place import Where
+from erkt.pipeline.fleet.plan import Options, planned, require_commit
+from erkt.pipeline.git import git
 
 
 @pytest.fixture
@@ -32,8 +34,13 @@ class Answers:
     def __init__(self, *ended: Ended) -> None:
         self._ended = ended
 
-    def everywhere(self, function: Callable[..., Any], *arguments: object) -> list[Ended]:
+    def everywhere(
+        self, function: Callable[..., Any], *arguments: object, leave: Callable[[], bool]
+    ) -> list[Ended]:
         return list(self._ended)
+
+    def nodes(self) -> dict[str, dict[str, float]]:
+        return {"a": {"CPU": 2.0}}
 
 
 def answer(
@@ -44,7 +51,7 @@ def answer(
 
 def test_a_clock_that_is_off_and_another_processor_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     machines = [answer("a"), answer("b", late=7200), answer("c", late=-300), answer("d", machine="riscv")]
-    head._check_machines(Answers(*machines), {})  # type: ignore[arg-type]
+    head._check_machines(Answers(*machines), {}, lambda: False)  # type: ignore[arg-type]
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert re.fullmatch(r"b: its clock is 7[12]\d\d s off; times there mislead", lines[0])
@@ -55,7 +62,45 @@ def test_a_clock_that_is_off_and_another_processor_are_said(capsys: pytest.Captu
 def test_a_machine_that_does_not_fit_stops_the_run_at_its_start() -> None:
     machines = [answer("a"), answer("b", error="torch is 1 here and 2 on the head")]
     with pytest.raises(ErktError, match=r"^b: torch is 1 here and 2 on the head$"):
-        head._check_machines(Answers(*machines), {})  # type: ignore[arg-type]
+        head._check_machines(Answers(*machines), {}, lambda: False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", [Needs(4, 0), Needs(1, 1)])
+def test_what_no_machine_will_ever_have_is_refused_where_none_can_join(
+    cell: Needs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for address in (None, "10.0.0.1:6379"):
+        where = Where(address, 2, 1.0, None, {"distill": cell}, None)
+        graph: dict[str, list[str]] = {"distill@0": [], "split@0": []}
+        if address:
+            head._needs(Answers(), where, graph)  # type: ignore[arg-type]
+            assert "for a cell yet; waiting for one" in capsys.readouterr().err
+        else:
+            with pytest.raises(ErktError, match="--workers says how many cores this one gives"):
+                head._needs(Answers(), where, graph)  # type: ignore[arg-type]
+
+
+def test_cells_of_a_commit_that_is_no_longer_checked_out_are_not_taken_home(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source)
+    made_of = git(source, "rev-parse", "HEAD").strip()
+    require_commit(made_of)
+    (source / git(source, "ls-files").split()[0]).write_text("changed")
+    with pytest.raises(ErktError, match="commit first"):
+        require_commit(made_of)
+    commit(source)
+    with pytest.raises(ErktError, match=f"of commit {made_of[:10]}, which is no longer checked out"):
+        require_commit(made_of)
+
+
+def test_timings_that_cannot_be_kept_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metrics").write_text("no folder")
+    head.keep_sidecar(Ended("split@0", "a", 0.1, {"sidecar": "{}"}, None))
+    assert capsys.readouterr().err.startswith("split@0: no timings kept: ")
 
 
 def test_a_machine_that_comes_later_is_checked_by_each_cell(source: Path, tmp_path: Path) -> None:

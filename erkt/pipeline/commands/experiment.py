@@ -14,10 +14,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from erkt.errors import ErktError
-from erkt.files.replace import make_folder
+from erkt.inflight import states
 from erkt.params.schema import nearest
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
@@ -69,16 +67,13 @@ def run(options: Namespace) -> int:
     check_whole(Path.cwd())
     # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
     check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
-    make_folder(paths.RUNNING)
-    try:
-        with FileLock(paths.RUNNING / "experiment.lock", timeout=0):
-            last = experiment.last_stages
-            missing = _missing(wanted, last, where) if where else {}
-            whole = {name: params for name, params in wanted.items() if name not in missing}
-            with without_lost():  # else each row would make again what another machine has made
-                failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
-    except Timeout:
-        raise ErktError("another experiment runs in this repository; wait for its end") from None
+    taken = "another experiment runs in this repository; wait for its end"
+    with states.only_one(paths.RUNNING / "experiment.lock", taken):
+        last = experiment.last_stages
+        missing = _missing(wanted, last, where) if where else {}
+        whole = {name: params for name, params in wanted.items() if name not in missing}
+        with without_lost():  # else each row would make again what another machine has made
+            failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
     for preset in presets:
         if make_table(experiment, preset, find_runs(), quick=quick):
             print(page_path(experiment.name, preset, quick=quick))

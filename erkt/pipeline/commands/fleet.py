@@ -12,16 +12,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from erkt.errors import ErktError
-from erkt.files.replace import make_folder
 from erkt.pipeline import paths
 from erkt.pipeline.fleet import place
 from erkt.pipeline.fleet.display import report
 from erkt.pipeline.fleet.graph import cells_to_make
 from erkt.pipeline.fleet.head import bring_home, keep_sidecar, make
-from erkt.pipeline.fleet.plan import Options, planned
+from erkt.pipeline.fleet.plan import Options, alone, planned, require_commit
 from erkt.pipeline.params_file import read_params
 
 
@@ -43,23 +39,21 @@ def run(options: Namespace) -> int:
     where = place.where(options)
     read_params(paths.PARAMS)
     place_of_work = Options(options.source, where.clones, options.remote)
-    make_folder(paths.RUNNING)
-    try:
-        with (
-            FileLock(paths.RUNNING / "fleet.lock", timeout=0),
-            planned(Path.cwd(), place_of_work, paths.PARAMS.read_text(encoding="utf-8")) as plan,
-        ):
-            graph = cells_to_make(options.targets)
-            if not graph:
-                print("all cells are up to date")
-                return 0
-            standing, stopped = make(graph, plan, where, lambda cell: (plan, cell), keep_sidecar)
-            try:
-                ran_here = [] if stopped else bring_home(standing, options.targets, remote=options.remote)
-            finally:
-                print(report(standing), end="", flush=True)
-    except Timeout:
-        raise ErktError("another erkt fleet runs in this repository; wait for its end") from None
+    with (
+        alone(),
+        planned(Path.cwd(), place_of_work, paths.PARAMS.read_text(encoding="utf-8")) as plan,
+    ):
+        graph = cells_to_make(options.targets)
+        if not graph:
+            print("all cells are up to date")
+            return 0
+        standing, stopped = make(graph, plan, where, lambda cell: (plan, cell), keep_sidecar)
+        try:
+            if not stopped:
+                require_commit(plan["commit"])
+            ran_here = [] if stopped else bring_home(standing, options.targets, remote=options.remote)
+        finally:
+            print(report(standing), end="", flush=True)
     if stopped:
         print("stopped; what is done is kept, and the same command goes on", file=sys.stderr)
         return 130

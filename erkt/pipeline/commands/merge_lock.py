@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from erkt.errors import ErktError
-from erkt.files.replace import write_text
 from erkt.files.yaml_file import parse_yaml
-from erkt.pipeline import paths
+from erkt.pipeline import lock, paths
 from erkt.pipeline.git import git
 
 Cells = Mapping[str, Any]
@@ -47,8 +44,7 @@ def run(options: Namespace) -> int:
         raise ErktError(f"{paths.LOCK} has no conflict with another side; start with git merge BRANCH")
     base, ours, theirs = (_side(root, number) if number in stages else {} for number in ("1", "2", "3"))
     joined = join(base, ours, theirs)
-    text = yaml.safe_dump({"schema": "2.0", "stages": joined.cells}, sort_keys=False)
-    write_text(paths.LOCK, text)
+    lock.write_cells(joined.cells)
     _take_metrics(root, joined)
     git(root, "add", str(paths.LOCK))
     for name in joined.both:

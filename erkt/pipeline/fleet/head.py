@@ -43,7 +43,7 @@ def make(
     with ray_cluster.joined(where.address, where.workers) as cluster:
         ray_cluster.by_value(worker)
         with stopping.listen(patient=True) as stop, displayed() as display:
-            _check_machines(cluster, plan)
+            _check_machines(cluster, plan, lambda: stop.requested)
             standing = make_all(
                 graph,
                 cluster,
@@ -78,15 +78,23 @@ def bring_home(standing: Standing, targets: Sequence[str], *, remote: bool) -> l
 
 
 def keep_sidecar(ended: Ended) -> None:
-    """Write a cell's sidecar, which no stage declares, so that it does not come back by DVC."""
+    """Write a cell's sidecar, which no stage declares, so that it does not come back by DVC.
+
+    It holds timings alone, so one that cannot be written is said and does not end the run.
+    """
     if ended.value["sidecar"] is not None:
-        write_text(paths.environment(ended.key), ended.value["sidecar"])
+        try:
+            write_text(paths.environment(ended.key), ended.value["sidecar"])
+        except ErktError as error:
+            print(f"{ended.key}: no timings kept: {error}", file=sys.stderr)
 
 
-def _check_machines(cluster: ray_cluster.RayCluster, plan: Mapping[str, Any]) -> None:
+def _check_machines(
+    cluster: ray_cluster.RayCluster, plan: Mapping[str, Any], leave: Callable[[], bool]
+) -> None:
     """Raise ErktError naming the first machine that cannot make cells; say whose clock is wrong."""
     asked = time.time()
-    for ended in cluster.everywhere(worker.check, plan):
+    for ended in cluster.everywhere(worker.check, plan, leave=leave):
         if ended.error is not None:
             raise ErktError(f"{ended.key}: {ended.error}")
         clock = ended.value["clock"]
@@ -103,7 +111,10 @@ def _check_machines(cluster: ray_cluster.RayCluster, plan: Mapping[str, Any]) ->
 def _needs(
     cluster: ray_cluster.RayCluster, where: Where, graph: Mapping[str, Collection[str]]
 ) -> Callable[[str], Needs]:
-    """Return what each cell takes, and say if no machine has as much now."""
+    """Return what each cell takes, and say if no machine has as much now.
+
+    Raises ErktError if none can come.
+    """
     machines = cluster.nodes().values()
     gpus = where.gpus
     if gpus is None:
@@ -115,8 +126,8 @@ def _needs(
 
     for one in {needs(cell) for cell in graph}:
         if not any(m.get("CPU", 0) >= one.cpus and m.get("GPU", 0) >= one.gpus for m in machines):
-            print(
-                f"no machine has {one.cpus:g} cores and {one.gpus:g} cards for a cell yet; waiting for one",
-                file=sys.stderr,
-            )
+            lacking = f"no machine has {one.cpus:g} cores and {one.gpus:g} cards for a cell"
+            if where.address is None:  # nobody can join
+                raise ErktError(f"{lacking}: --workers says how many cores this one gives")
+            print(f"{lacking} yet; waiting for one", file=sys.stderr)
     return needs

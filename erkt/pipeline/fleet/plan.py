@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from erkt.pipeline.git import check_committed, git
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "dvc")
 """Another version of these rounds otherwise, or writes another dvc.lock."""
 
+_MADE = (paths.RESULTS, paths.METRICS, paths.LOCK)
 _CLONES = Path(".dvc/tmp/fleet")
 _LINKS = "reflink,hardlink,symlink,copy"
 _VARIABLE = re.compile(r"\$\{?(\w+)")
@@ -36,6 +37,23 @@ class Options:
     remote: bool
 
 
+def alone() -> AbstractContextManager[None]:
+    """Let one fleet at a time run in this repository; ErktError for a second."""
+    return states.only_one(
+        paths.RUNNING / "fleet.lock", "another erkt fleet runs in this repository; wait for its end"
+    )
+
+
+def require_commit(commit: str) -> None:
+    """Raise ErktError if the working tree is not, or no longer, that of ``commit``."""
+    if git(Path.cwd(), "rev-parse", "HEAD").strip() != commit:
+        raise ErktError(
+            f"cells were made of commit {commit[:10]}, which is no longer checked out; they are kept. "
+            "Check it out again, and run the same"
+        )
+    check_committed(Path.cwd(), _MADE, CODE)
+
+
 @contextmanager
 def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any]]:
     """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; a lock proves the shared folder.
@@ -44,7 +62,7 @@ def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any
     from the commit (what runs make may), if there is no default remote where one is needed, or the shared
     folder takes no lock.
     """
-    check_committed(root, [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
+    check_committed(root, _MADE, CODE)
     plan = {
         "commit": git(root, "rev-parse", "HEAD").strip(),
         "source": options.source or str(root.resolve()),

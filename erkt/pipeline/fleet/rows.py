@@ -12,9 +12,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from erkt.errors import ErktError
 from erkt.pipeline import paths
 from erkt.pipeline.cells import cells_up_to, look_up, upstream
 from erkt.pipeline.fleet.display import report
@@ -22,7 +19,7 @@ from erkt.pipeline.fleet.graph import Graph
 from erkt.pipeline.fleet.head import make
 from erkt.pipeline.fleet.making import Standing
 from erkt.pipeline.fleet.place import Where
-from erkt.pipeline.fleet.plan import Options, planned
+from erkt.pipeline.fleet.plan import Options, alone, planned
 from erkt.pipeline.git import git
 
 _REFS = "refs/fleet/rows"  # workers fetch all of refs/fleet
@@ -72,21 +69,18 @@ def make_rows(
     whole, root = merged(rows, last_stages), Path.cwd()
     # Every JSON is YAML, and its texts are texts whatever they look like.
     texts = {row: json.dumps(params, indent=1, ensure_ascii=False) for row, params in rows.items()}
-    try:
-        with (
-            FileLock(paths.RUNNING / "fleet.lock", timeout=0),
-            planned(root, Options(None, where.clones, remote=False), "".join(texts.values())) as plan,
-            _committed(root, texts) as commits,
-        ):
-            plans = {row: plan | {"commit": commits[row], "logs": f"logs/{row}"} for row in rows}
+    with (
+        alone(),
+        planned(root, Options(None, where.clones, remote=False), "".join(texts.values())) as plan,
+        _committed(root, texts) as commits,
+    ):
+        plans = {row: plan | {"commit": commits[row], "logs": f"logs/{row}"} for row in rows}
 
-            def arguments(key: str) -> tuple[Mapping[str, Any], str]:
-                row, cell = whole.of[key]
-                return plans[row], cell
+        def arguments(key: str) -> tuple[Mapping[str, Any], str]:
+            row, cell = whole.of[key]
+            return plans[row], cell
 
-            standing, stopped = make(whole.graph, plan, where, arguments, lambda ended: None)
-    except Timeout:
-        raise ErktError("another erkt fleet runs in this repository; wait for its end") from None
+        standing, stopped = make(whole.graph, plan, where, arguments, lambda ended: None)
     print(report(standing), end="", flush=True)
     if stopped:
         raise KeyboardInterrupt

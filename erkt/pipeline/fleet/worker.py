@@ -33,6 +33,7 @@ _OUT_OF_MEMORY = "its machine may have run out of memory; give each cell more CP
 _LITTLE_BYTES = 1_000_000
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 30  # for a stage to keep what it has
+_GIT_SECONDS = 600
 
 
 def check(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,15 +205,19 @@ def _check_out(clone: Path, plan: Mapping[str, Any]) -> None:
 
 def _git(clone: Path, *arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
-    done = subprocess.run(
-        ["git", "-C", str(clone), *arguments],
-        env=environment | {"GIT_TERMINAL_PROMPT": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(clone), *arguments],
+            env=environment | {"GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"git {arguments[0]}: not done in {_GIT_SECONDS} s") from None
     if done.returncode:
         told = " ".join(done.stderr.split()) or f"ended with status {done.returncode}"
         raise RuntimeError(f"git {arguments[0]}: {told}")
