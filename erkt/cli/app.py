@@ -93,7 +93,8 @@ def made(options: Namespace) -> "FastAPI":
     limits = Limits(file=size, request=_FILES_A_REQUEST * size, pixels=options.megapixels * 10**6)
     panel = Panel(model, limits, teachers, looking)
     examples = examples_in(options.examples, panel) if options.examples else ()
-    return service(panel, examples, hosts=options.allow_host, threads=options.threads)
+    hosts = [*options.allow_host, *([options.host] if _is_loopback(options.host) else [])]
+    return service(panel, examples, hosts=hosts, threads=options.threads)
 
 
 def _check(options: Namespace) -> None:

@@ -107,12 +107,13 @@ def _described(options: Namespace) -> Described:
 
 def _of_run(root: Path, folder: Path, depth: int) -> Described:
     from erkt.pipeline.params_file import read_params  # a network can be exported where there is no pipeline
-    from erkt.pipeline.shipping import run_files
+    from erkt.pipeline.shipping import require_one_run, run_files
 
     params = read_params(root / "params.yaml")
     aim = build(Export, params.get("export"), "export").sure_accuracy
     dataset = look_up(params, "dataset.name", str(root / "params.yaml"))
     seed, teacher = (folder.name, None) if depth == 1 else (folder.parent.name, folder.name)
+    require_one_run(root, int(seed), params, teacher)
     run = run_files(root, int(seed), dataset, teacher)
     return describe(run, aim=aim, batch_size=_BATCH, device=torch.device("cpu"))
 

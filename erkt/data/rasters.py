@@ -70,6 +70,19 @@ def layout(data: bytes) -> Layout | None:
     return Layout(bands, f"{kind}{bits}", trusted)
 
 
+def check_reach(kinds: Sequence[str], stretch: tuple[float, float]) -> None:
+    """Raise ErktError if bands of one of ``kinds`` hold no value as large as ``stretch`` makes white.
+
+    Such a file is of another kind than the stretch is for, and would be nearly black.
+    """
+    for kind in kinds:
+        if np.issubdtype(kind, np.integer) and np.iinfo(kind).max < stretch[1]:
+            raise ErktError(
+                f"{kind} ends at {np.iinfo(kind).max}, and the stretch at {stretch[1]:g}: nothing would be "
+                "white; take files of the kind that the stretch is for, or another stretch"
+            )
+
+
 def scaled(
     values: NDArray[Any], low: NDArray[np.float64] | float, high: NDArray[np.float64] | float
 ) -> NDArray[np.uint8]:
@@ -117,6 +130,8 @@ def read(
                 raise ErktError(f"{what}; {CHOOSE}")
             if "complex" in held:
                 raise ErktError(f"{what}: complex numbers are no image; write their magnitude first")
+            if stretch is not None:
+                check_reach([raster.dtypes[number - 1] for number in chosen], stretch)
             values = raster.read(chosen)
     except RasterioError as error:
         raise ErktError(f"rasterio cannot read it: {' '.join(str(error).split())}") from None

@@ -75,9 +75,13 @@ def fill(
 
     Raises ErktError if there is no image at all, and as ``Shards`` does.
     """
+    model = sha256_file(file_of(options.model))
     made_by = {
         "command": label,
-        "model": sha256_file(file_of(options.model)),
+        "model": model,
+        "card": predictor.card.to_json(),  # a folder has it beside the weights
+        "versions": list(elsewhere.versions()),
+        "folder": str(Path.cwd()),
         "places": options.places,
         "columns": [str(column) for column in rows.schema],
         "decoder": options.decoder,
@@ -94,7 +98,7 @@ def fill(
             else:
                 work = elsewhere.Work(
                     model=options.model.resolve(),
-                    digest=made_by["model"],
+                    digest=model,
                     threads=options.threads,
                     command=label,
                     top=getattr(options, "top", None),

@@ -20,11 +20,12 @@ _AHEAD = 4
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image by name: its pixels, or why it has none."""
+    """An image by name: its pixels, or why it has none; ``stamp`` is its source's."""
 
     name: str
     pixels: Pixels | None
     error: str | None
+    stamp: str = ""
 
 
 def cores() -> int:
@@ -40,13 +41,13 @@ def decoded(
     Pillow reads and resizes without Python's global lock. Images that ``prepare`` refuses for their size are
     refused here too.
     """
-    waiting: deque[tuple[str, Future[Pixels]]] = deque()
+    waiting: deque[tuple[Source, Future[Pixels]]] = deque()
     with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         warnings.simplefilter("error", Image.DecompressionBombWarning)  # as erkt.data.prepare has it
         try:
             for source in sources:
                 data = source.read if source.ahead else _read_now(source)
-                waiting.append((source.name, pool.submit(_pixels, data, settings, decoder)))
+                waiting.append((source, pool.submit(_pixels, data, settings, decoder)))
                 if len(waiting) > _AHEAD * threads:
                     yield _result(*waiting.popleft())
             while waiting:
@@ -74,8 +75,8 @@ def _read_now(source: Source) -> Callable[[], bytes]:
     return lambda: data
 
 
-def _result(name: str, future: Future[Pixels]) -> Decoded:
+def _result(source: Source, future: Future[Pixels]) -> Decoded:
     try:
-        return Decoded(name, future.result(), None)
+        return Decoded(source.name, future.result(), None, source.stamp)
     except ErktError as error:
-        return Decoded(name, None, str(error))
+        return Decoded(source.name, None, str(error), source.stamp)

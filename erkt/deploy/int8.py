@@ -119,7 +119,7 @@ def quantize(source: Path, path: Path, train: Subset, val: Subset) -> str:
             same = float(np.mean(found.argmax(axis=1) == expected.argmax(axis=1)))
             scores[name] = (same, -float(np.abs(found - expected).mean()))
         best = max(scores, key=lambda name: scores[name])
-        card = replace(exact.card, precision="int8")
+        card = replace(exact.card, precision="int8", results={})  # those are of fp32
         if len(val) and card.calibration is not None:
             found = _logits(OnnxModel(Path(folder) / f"{best}.onnx"), judges)
             former = card.calibration

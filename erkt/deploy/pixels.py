@@ -30,7 +30,9 @@ def from_bytes(data: bytes, settings: Prepare, decoder: Decoder = "exact") -> Pi
     ``reduced`` has JPEG files of several times the model's side decoded at a half, a quarter or an eighth of
     their size, and resized from there. That is faster, and its pixels differ from those of training.
     """
-    smaller = _smaller_jpeg(data, _OVERSAMPLED * settings.side) if decoder == "reduced" else None
+    smaller = None
+    if decoder == "reduced" and settings.bands is None and settings.stretch is None:  # GDAL reads those
+        smaller = _smaller_jpeg(data, _OVERSAMPLED * settings.side)
     if smaller is not None:
         return from_object(smaller, settings)
     return np.ascontiguousarray(decode(data, settings).pixels.transpose(1, 2, 0))
@@ -73,7 +75,7 @@ def _through_file(image: Image.Image, settings: Prepare) -> Pixels:
     file = io.BytesIO()
     settings = replace(settings, bands=None, stretch=None)
     try:
-        image.save(file, "TIFF")
+        image.save(file, "TIFF", compression="raw")  # else as the file was that it comes from
     except (OSError, KeyError, ValueError, SystemError) as error:
         raise ErktError(f"a PIL image of mode {image.mode}, size {image.size}: {error}") from None
     return from_bytes(file.getvalue(), settings)

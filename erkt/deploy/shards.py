@@ -135,8 +135,7 @@ class Shards:
         while (first := next(rest, None)) is not None:
             number, state.shards = state.shards, state.shards + 1
             if self._path(number).exists():
-                names = [first.name, *(source.name for source in islice(rest, SHARD - 1))]
-                self._keep(number, names, state)
+                self._keep(number, [first, *islice(rest, SHARD - 1)], state)
             else:
                 state.missing.append(number)
                 yield first
@@ -146,15 +145,14 @@ class Shards:
         """Yield file and names of shards that are not there."""
         for shard in _in_groups(sources, SHARD):
             number, state.shards = state.shards, state.shards + 1
-            names = [source.name for source in shard]
             if self._path(number).exists():
-                self._keep(number, names, state)
+                self._keep(number, shard, state)
             else:
-                yield self._path(number), names
+                yield self._path(number), [source.name for source in shard]
 
-    def _keep(self, number: int, names: list[str], state: "_State") -> None:
-        state.errors += self._errors_in(number, names)
-        state.kept += len(names)
+    def _keep(self, number: int, sources: list[Source], state: "_State") -> None:
+        state.errors += self._errors_in(number, [(source.name, source.stamp) for source in sources])
+        state.kept += len(sources)
 
     def _join(self, state: "_State", done: int, schema: pa.Schema) -> Written:
         """Make the table of all shards, and remove them."""
@@ -165,16 +163,16 @@ class Shards:
         shutil.rmtree(self.folder, ignore_errors=True)
         return Written(state.kept + done, state.errors)
 
-    def _errors_in(self, number: int, names: list[str]) -> int:
+    def _errors_in(self, number: int, images: list[tuple[str, str]]) -> int:
         path = self._path(number)
         try:
             about = pa.parquet.read_schema(path).metadata or {}
         except (OSError, pa.ArrowException) as error:
             raise ErktError(f"{path}: damaged ({error}); remove it and run the same command again") from None
-        if about.get(b"names") != _digest(names):
+        if about.get(b"images") != _digest(images):
             raise ErktError(
-                f"{self.folder}: images have come or gone since it was begun; remove it, or choose another "
-                "name"
+                f"{self.folder}: images have come, gone or changed since it was begun; remove it, or choose "
+                "another name"
             )
         return int(about[b"errors"])
 
@@ -190,14 +188,14 @@ def write_shard(path: Path, shard: Iterable[Decoded], rows: Rows) -> int:
 
     Raises ErktError for what the file system refuses.
     """
-    names: list[str] = []
+    images: list[tuple[str, str]] = []
     tables = []
     for batch in _in_groups(shard, BATCH):
-        names += [image.name for image in batch]
+        images += [(image.name, image.stamp) for image in batch]
         tables.append(rows.of(batch))
     table = pa.concat_tables(tables)
     errors: int = len(table) - table.column("error").null_count
-    about = {b"names": _digest(names), b"errors": str(errors).encode()}
+    about = {b"images": _digest(images), b"errors": str(errors).encode()}
     with replace_whole(path) as temporary:
         pa.parquet.write_table(table.replace_schema_metadata(about), temporary)
     return errors
@@ -219,5 +217,5 @@ def _in_groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield group
 
 
-def _digest(names: list[str]) -> bytes:
-    return hashlib.sha256(json.dumps(names).encode()).hexdigest().encode()
+def _digest(images: list[tuple[str, str]]) -> bytes:
+    return hashlib.sha256(json.dumps(images).encode()).hexdigest().encode()

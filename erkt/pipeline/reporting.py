@@ -8,12 +8,13 @@ from typing import Any
 
 from erkt.errors import ErktError
 from erkt.files.digests import sha256_file
-from erkt.files.json_file import read_json, read_records
+from erkt.files.json_file import read_json
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, cells_up_to
 from erkt.pipeline.experiments.definition import NEUTRAL
 from erkt.pipeline.git import commit_of
 from erkt.pipeline.inputs import inputs_digest
+from erkt.pipeline.recorded import require_one_run
 from erkt.report.facts import RunFiles, SeedFiles
 from erkt.report.lineage import Lineage, taught
 
@@ -95,14 +96,15 @@ def _machine(sidecar: Mapping[str, Any]) -> str:
 
 
 def _stale(params: Mapping[str, Any]) -> bool:
-    """Return whether the metrics belong to other inputs than lie here; False where some are missing."""
-    for seed in params["seeds"]:
-        cell = Cell("evaluate", {"seed": str(seed)})
-        path = paths.metrics("evaluate", str(seed))
-        try:
-            now = inputs_digest(cell, params)
-        except ErktError:
-            return False
-        if path.is_file() and read_records(path)[0].get("inputs") != now:
-            return True
+    """Return whether what the page is made from is not one run of the params, code and images here.
+
+    False without a dvc.lock, when nothing is known.
+    """
+    if not paths.LOCK.is_file():
+        return False
+    cells = [cell for cell in cells_up_to(params, ["report"]) if cell.stage != "report"]
+    try:
+        require_one_run(cells, Cell("report", {}), params)
+    except ErktError:
+        return True
     return False

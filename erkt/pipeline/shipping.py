@@ -1,9 +1,13 @@
-"""Which files of a run an exported network is described by."""
+"""Which files of a run an exported network is described by, and whether they are those of one run."""
 
+from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 from erkt.deploy.describe import Run
-from erkt.pipeline import paths
+from erkt.pipeline import paths, recorded
+from erkt.pipeline.cells import Cell, cells_up_to
 from erkt.pipeline.git import commit_of
 
 _MADE = ("data", "metrics", "dvc.lock")
@@ -34,3 +38,23 @@ def run_files(
         commit=None if inputs else commit_of(root, _MADE),
         inputs=inputs,
     )
+
+
+def require_one_run(root: Path, seed: int, params: Mapping[str, Any], teacher: str | None) -> None:
+    """Raise ErktError if the files that ``run_files`` names are not those of one run by ``params``.
+
+    A student would be calibrated on images that it has learned from, for example, if lists were drawn anew.
+    Without a dvc.lock nothing is known, and nothing is said.
+    """
+    if not (root / paths.LOCK).is_file():
+        return
+    if teacher is None:
+        reader = Cell("export", {"seed": str(seed)})
+    else:
+        reader = Cell("evaluate_teacher", {"seed": str(seed), "teacher": teacher})
+    alone = {**params, "seeds": [seed]}
+    if teacher is not None:
+        alone["teachers"] = {teacher: params["teachers"][teacher]}
+    with chdir(root):
+        cells = cells_up_to(alone, [reader.stage])
+        recorded.require_one_run([cell for cell in cells if cell.stage != reader.stage], reader, alone)

@@ -107,6 +107,15 @@ def test_floats_and_signed_numbers_are_stretched_and_what_is_none_is_black() -> 
     np.testing.assert_array_equal(found[:1], eight(signed, -100, 400))
 
 
+def test_a_stretch_for_deeper_files_is_refused_for_shallow_ones() -> None:
+    """Nearly all of such a picture would be black."""
+    eight_bits = tiff(values(3, "uint8"))
+    assert refused(decode, eight_bits, replace(SETTINGS, stretch=(0, 4095))).startswith(
+        "uint8 ends at 255, and the stretch at 4095: nothing would be white"
+    )
+    assert decode(eight_bits, replace(SETTINGS, stretch=(0, 255))).pixels.any()
+
+
 def test_what_bands_and_stretch_leave_open_is_refused() -> None:
     four, deep = tiff(values(4, "uint8"), photometric="minisblack"), tiff(values(3))
     assert refused(decode, four, replace(SETTINGS, bands=(5, 2, 1))) == (

@@ -186,6 +186,9 @@ def test_another_host_than_this_machine_is_refused(page: TestClient, path: str, 
 def test_hosts_that_are_asked_for_are_answered(exported: Exported) -> None:
     for host in ("localhost:8000", "127.0.0.1", "127.0.0.1:9"):
         assert client(exported.path).get("/about", headers={"host": host}).status_code == 200
+    for own, host in (("::1", "[::1]:8000"), ("127.0.0.2", "127.0.0.2:8000")):
+        answer = client(exported.path, "--host", own).get("/about", headers={"host": host})
+        assert answer.status_code == 200
     named = client(exported.path, "--host", "0.0.0.0", "--allow-host", "lab.example.org")
     assert named.get("/about", headers={"host": "lab.example.org:8000"}).status_code == 200
     assert named.get("/about", headers={"host": "example.org"}).status_code == 400

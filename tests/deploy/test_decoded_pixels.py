@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,19 @@ def test_a_jpeg_cut_short_is_refused_alike_by_both_decoders() -> None:
     with pytest.raises(ErktError, match="truncated") as reduced:
         pixels.from_bytes(data, SETTINGS, "reduced")
     assert str(exact.value) == str(reduced.value)
+
+
+def test_bands_and_stretch_are_read_exactly_by_either_decoder() -> None:
+    """GDAL reads them, which decodes nothing at a part of its size."""
+    data = large(picture(0, 5))
+    stretched = replace(SETTINGS, bands=(3, 2, 1), stretch=(0.0, 100.0))
+    np.testing.assert_array_equal(
+        pixels.from_bytes(data, stretched, "reduced"), pixels.from_bytes(data, stretched)
+    )
+
+
+def test_an_open_image_keeps_its_pixels_whatever_its_file_was_compressed_with() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    data = file_of(noise, "TIFF", compression="jpeg", quality=30)
+    found = pixels.from_object(Image.open(io.BytesIO(data)), SETTINGS)
+    np.testing.assert_array_equal(found, pixels.from_bytes(data, SETTINGS))

@@ -85,3 +85,49 @@ def test_a_name_that_is_no_text_is_found(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xe9.jpg"
     with open(path, "wb"):
         assert found(tmp_path) == [os.fsdecode(path)]
+
+
+def test_a_folder_is_entered_once_however_many_links_lead_there(folder: Path) -> None:
+    (folder / "deep/loop").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "deep")
+    assert [Path(name).name for name in found(folder)] == ["a.PNG", "b.jpg", "d.webp", "c.tif"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("er"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ErktError, match="deep/er: cannot be read: Permission denied"):
+        found(folder)
+
+
+def test_a_row_without_a_path_is_an_image_that_cannot_be_read(folder: Path) -> None:
+    (folder / "list.csv").write_text("id,path\n1,b.jpg\n2,\n3,a.PNG\n")
+    one, empty, three = Inputs([str(folder / "list.csv")], io.StringIO())
+    assert (one.name, three.name) == (str(folder / "b.jpg"), str(folder / "a.PNG"))
+    assert empty.name == f"{folder}/list.csv:3"
+    with pytest.raises(ErktError, match="this row has no path"):
+        empty.read()
+
+
+def test_names_that_are_not_utf8_are_one_line() -> None:
+    with pytest.raises(ErktError, match=r"'caf\\udce9\.jpg': a name that is not UTF-8; rename it"):
+        Inputs(["caf\udce9.jpg"], io.StringIO())
+    stdin = io.TextIOWrapper(io.BytesIO(b"a.jpg\ncaf\xe9.jpg\n"), encoding="utf-8")
+    with pytest.raises(ErktError, match="standard input: not readable as a list of paths"):
+        list(Inputs(["-"], stdin))
+
+
+def test_another_file_of_the_same_name_has_another_stamp(folder: Path) -> None:
+    (before,) = Inputs([str(folder / "b.jpg")], io.StringIO())
+    stamp = before.stamp
+    assert stamp == before.stamp != ""
+    (folder / "b.jpg").write_text("another")
+    assert before.stamp != stamp
+    (folder / "b.jpg").unlink()
+    assert before.stamp == ""

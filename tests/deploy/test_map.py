@@ -377,6 +377,9 @@ def test_what_cannot_be_mapped_is_one_line(with_model: Any, tmp_path: Path, caps
     assert "--bands 4,3,2" in refused(capsys, model, four, out)
     deep = write(tmp_path / "deep.tif", image.astype(np.uint16))
     assert "3 bands of uint16; add --stretch LOW,HIGH" in refused(capsys, model, deep, out)
+    told = refused(capsys, model, write(tmp_path / "shallow.tif", image), out, "--stretch", "0,4095")
+    assert told.endswith("or another stretch")
+    assert "shallow.tif: uint8 ends at 255, and the stretch at 4095" in told
     (tmp_path / "text.tif").write_text("text")
     assert "cannot be read as a raster" in refused(capsys, model, tmp_path / "text.tif", out)
     assert "no such file" in refused(capsys, model, tmp_path / "none.tif", out)

@@ -195,9 +195,16 @@ def test_shards_of_other_work_are_not_taken(
         run(predict, exported.path, f"{images}/*", "--out", out)
     stopping.before = lambda number: None
     picture(0, 99).save(images / "00.png")
-    with pytest.raises(ErktError, match="images have come or gone since it was begun"):
+    with pytest.raises(ErktError, match="images have come, gone or changed since it was begun"):
         run(predict, exported.path, images, "--out", out)
     (images / "00.png").unlink()
+    first = min(images.rglob("*.png"))
+    own, times = first.read_bytes(), first.stat()
+    picture(0, 98).save(first)
+    with pytest.raises(ErktError, match="images have come, gone or changed since it was begun"):
+        run(predict, exported.path, images, "--out", out, "--overwrite")
+    first.write_bytes(own)
+    os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))
     (tmp_path / "out.parquet.shards/000000.parquet").write_text("damaged")
     with pytest.raises(
         ErktError, match=r"000000\.parquet: damaged .*; remove it and run the same command again"

@@ -58,11 +58,41 @@ def test_a_page_without_images_is_made_anew_and_nothing_else_is(clone: Clone) ->
 
 def test_files_of_other_params_than_now_are_said_to_be(clone: Clone) -> None:
     assert "not of the params" not in report(clone)
-    clone.params["report"] = {"test_sweep": True}
-    clone.write_params()
+    for section, key, other in (("report", "test_sweep", True), ("distill", "loss", "none")):
+        own = clone.params[section][key]
+        clone.params[section][key] = other
+        clone.write_params()
+        assert "not of the params" in report(clone)
+        clone.params[section][key] = own
+        clone.write_params()
+
+
+def test_a_page_of_a_file_that_is_not_of_the_run_says_so(clone: Clone) -> None:
+    assert "not of the params" not in report(clone)
+    path = clone.folder / "metrics/robustness/0.csv"
+    own = path.read_bytes()
+    path.unlink()
+    path.write_bytes(own + b"\n")
     assert "not of the params" in report(clone)
-    clone.params["report"] = {"test_sweep": False}
+    path.write_bytes(own)
+
+
+def test_a_student_whose_lists_were_drawn_anew_is_not_exported(clone: Clone, tmp_path: Path) -> None:
+    """It would be calibrated on images that it has learned from."""
+    command = ("-m", "erkt", "export", "data/students/0", str(tmp_path / "student.onnx"))
+    clone.params["split"]["val_percent"] += 5
     clone.write_params()
+    done = clone.python(*command)
+    assert done.returncode == 1
+    assert "what lies here is not one run of these params and code (split@0 ran with other" in done.stderr
+    assert clone.repro("split") == {"split@0"}
+    done = clone.python(*command)
+    assert "split@0 made" in done.stderr
+    assert not (tmp_path / "student.onnx").exists()
+    clone.params["split"]["val_percent"] -= 5
+    clone.write_params()
+    assert clone.repro("split") == set()
+    assert clone.python(*command).returncode == 0
 
 
 def test_what_params_no_longer_name_is_removed_from_what_the_page_reads(clone: Clone) -> None:
@@ -98,11 +128,19 @@ def test_what_is_asked_wrongly_is_refused_in_a_line(clone: Clone, arguments: lis
 
 
 def test_times_of_the_runs_own_student_are_shown(clone: Clone, tmp_path: Path) -> None:
-    head = "network,architectures,milliseconds,ratio,device,side,batch\n"
-    rows = "student,{},1.25,1,the CPU,32,4\nensemble,a b,3.5,2.8,the CPU,32,4\n"
-    own, other = tmp_path / "own.csv", tmp_path / "other.csv"
-    own.write_text(head + rows.format(clone.params["student"]["arch"]))
-    other.write_text(head + rows.format("resnet18"))
+    summary = json.loads((clone.folder / "metrics/summary.json").read_text())
+    arch, size, all_of_them = (
+        clone.params["student"]["arch"],
+        *(summary[name]["parameters"] for name in ("student", "ensemble")),
+    )
+    head = "network,architectures,parameters,milliseconds,ratio,device,side,batch\n"
+    rows = "student,{},{},1.25,1,the CPU,32,4\nensemble,a b,{},3.5,2.8,the CPU,32,4\n"
+    own, other, less = (tmp_path / f"{name}.csv" for name in ("own", "other", "less"))
+    own.write_text(head + rows.format(arch, size, all_of_them))
+    other.write_text(head + rows.format("resnet18", size, all_of_them))
+    less.write_text(head + rows.format(arch, size, all_of_them - 1))
     assert "1.25 ms on the CPU, 2.8 times less than with the ensemble" in report(clone, "--speed", str(own))
     done = clone.python("-m", "erkt", "report", "--speed", str(other))
     assert "its student is resnet18, the run's is" in done.stderr
+    done = clone.python("-m", "erkt", "report", "--speed", str(less))
+    assert f"its ensemble has {all_of_them - 1} parameters, the run's {all_of_them}" in done.stderr

@@ -12,7 +12,7 @@ from closure import ROOT
 from scipy import stats
 
 from erkt.pipeline.cells import all_cells
-from erkt.pipeline.experiments.runs import breaks
+from erkt.pipeline.recorded import breaks
 
 FOLDER = ROOT / "results/aid100-64"
 STUDENTS = {

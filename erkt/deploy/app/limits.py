@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from erkt.data.index import SUFFIXES
+from erkt.data.rasters import layout
 from erkt.errors import ErktError
 
 MOST_MEGAPIXELS = 89
@@ -25,7 +26,8 @@ class Limits:
 def check_header(data: bytes, limits: Limits) -> None:
     """Read the beginning of an image file, and nothing of its pixels.
 
-    Raises ErktError if it has more pixels than ``limits`` allow, more bytes, or is no image at all.
+    Raises ErktError if it has more pixels than ``limits`` allow, more bytes, or is no image at all. A TIFF
+    that Pillow does not know passes: what reads it for a model of chosen bands has a limit of its own.
     """
     if len(data) > limits.file:
         raise ErktError(f"more than {limits.file / 1e6:g} MB")
@@ -39,6 +41,8 @@ def check_header(data: bytes, limits: Limits) -> None:
             with Image.open(io.BytesIO(data), formats=sorted(formats)) as file:
                 width, height = file.size
     except UnidentifiedImageError:
+        if layout(data) is not None:
+            return
         raise ErktError("not an image of a known format") from None
     except Exception as error:  # Pillow's decoders document no closed set of what they raise for a bad file
         raise ErktError(" ".join(str(error).split()) or type(error).__name__) from error

@@ -20,7 +20,7 @@ from erkt.deploy.app.guards import Bounded, Marked, OwnPageOnly
 from erkt.deploy.app.panel import Panel
 from erkt.params.schema import as_dict
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """The names by which this machine calls itself; requests to them are always answered."""
 
 TOP = 5

@@ -12,6 +12,7 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from erkt.data.rasters import check_reach
 from erkt.deploy.geo import bands as rules
 from erkt.deploy.geo.bands import Limits, Percentiles
 from erkt.deploy.geo.ground import metres_a_pixel
@@ -50,6 +51,8 @@ class Scene:
         try:
             self._check_place(bare)
             self.bands = self._choose(wanted, stretched=stretch is not None)
+            if isinstance(stretch, tuple):
+                self._check_reach(stretch)
             self._masks = self._masks_of()
             self._check_end()
             self.limits = self._limits(stretch)
@@ -158,6 +161,12 @@ class Scene:
         alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
         try:
             return rules.check(self._data.count, self._data.dtypes, alpha, wanted, stretched)
+        except ErktError as error:
+            raise ErktError(f"{self.path}: {error}") from None
+
+    def _check_reach(self, stretch: tuple[float, float]) -> None:
+        try:
+            check_reach([self._data.dtypes[number - 1] for number in self.bands], stretch)
         except ErktError as error:
             raise ErktError(f"{self.path}: {error}") from None
 

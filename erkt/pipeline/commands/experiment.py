@@ -23,10 +23,11 @@ from erkt.pipeline.dvc_repository import without_lost
 from erkt.pipeline.experiments.definition import find_experiment
 from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
-from erkt.pipeline.experiments.runs import CODE, find_runs, finished
+from erkt.pipeline.experiments.runs import find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
 from erkt.pipeline.fleet import place
 from erkt.pipeline.git import check_committed, check_whole
+from erkt.pipeline.recorded import CODE
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from erkt.pipeline.params_file import read_params
 from erkt.pipeline.reporting import lineage, run_files
 from erkt.report.facts import Facts, read
 from erkt.report.lineage import Speed
+from erkt.report.networks import compared
 from erkt.report.page import run_page
 from erkt.report.table import table_page
 
@@ -59,7 +60,7 @@ def run(options: Namespace) -> int:
 
 
 def _speed(path: Path, facts: Facts) -> Speed:
-    """Return the times in the table at ``path``; ErktError if they are of another student."""
+    """Return the times in the table at ``path``; ErktError if they are of other networks."""
     rows: Mapping[str, Mapping[str, str]] = {row.get("network", ""): row for row in read_table(path)}
     try:
         student, ensemble = rows["student"], rows["ensemble"]
@@ -76,4 +77,11 @@ def _speed(path: Path, facts: Facts) -> Speed:
         raise ErktError(f"{path}: not a table that erkt speed writes ({error!r})") from None
     if facts.card and facts.card.arch.partition(".")[0] != arch:
         raise ErktError(f"{path}: its student is {arch}, the run's is {facts.card.arch}; measure that one")
+    sizes = {str(one.role): str(one.parameters) for one in compared(facts)}
+    for name, row in (("student", student), ("ensemble", ensemble)):
+        found_size = row.get("parameters")
+        if found_size != sizes[name]:
+            raise ErktError(
+                f"{path}: its {name} has {found_size} parameters, the run's {sizes[name]}; measure that one"
+            )
     return found

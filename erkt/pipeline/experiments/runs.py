@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,10 @@ from erkt.files.json_file import parse_json
 from erkt.files.table_file import parse_table
 from erkt.files.yaml_file import parse_yaml
 from erkt.pipeline import paths
-from erkt.pipeline.cells import Cell, cells_up_to, look_up
+from erkt.pipeline.cells import Cell, cells_up_to
 from erkt.pipeline.experiments.definition import NEUTRAL, Experiment
 from erkt.pipeline.git import git
-from erkt.pipeline.lock import code_md5, folder_md5
-
-CODE = ("erkt", "stages")
-"""Folders whose files are code; other dependencies are data."""
+from erkt.pipeline.recorded import faults
 
 _REFS = "refs/exps/*/*/*"  # refs/exps/<2 of the base commit>/<38 of it>/<name>
 
@@ -74,9 +71,7 @@ class Run:
         try:
             if other := list(_differences(_without_neutral(self.params), _without_neutral(params))):
                 return [f"other params: {', '.join(other)}"]
-            cells = cells_up_to(params, last_stages)
-            faults = [fault for cell in cells for fault in _faults(self.lock, cell, params)]
-            return faults or list(breaks(self.lock, cells))
+            return faults(self.lock, cells_up_to(params, last_stages), params)
         except ErktError as error:  # it is no experiment of this pipeline
             return [str(error)]
 
@@ -170,28 +165,6 @@ def finished_rows(
     return {row: run for row, run in found.items() if run is not None}
 
 
-def breaks(lock: Mapping[str, Any], cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield in words where one of ``cells`` read something else than another of them made, or read.
-
-    It ran before that was made anew, as when only a part of the pipeline runs again. ``lock`` is what DVC
-    recorded of each cell. What a folder held that several cells fill is known if each makes single files
-    there; else all that read the folder have to agree.
-    """
-    outs = {out["path"]: (out["md5"], cell) for cell in cells for out in lock[cell.name]["outs"]}
-    known = {path: (md5, f"{cell.name} made") for path, (md5, cell) in outs.items()}
-    read = [(cell, dep["path"], dep["md5"]) for cell in cells for dep in lock[cell.name]["deps"]]
-    for path in {path for _, path, _ in read}:
-        inside = {out.removeprefix(f"{path}/"): outs[out] for out in outs if out.startswith(f"{path}/")}
-        if inside and not any(md5.endswith(".dir") for md5, _ in inside.values()):
-            makers = {cell.stage for _, cell in inside.values()}
-            content = folder_md5({name: md5 for name, (md5, _) in inside.items()})
-            known[path] = (content, f"{' and '.join(sorted(makers))} made")
-    for cell, path, md5 in read:
-        expected, whose = known.setdefault(path, (md5, f"{cell.name} read"))
-        if md5 != expected:
-            yield f"{cell.name} read another {path} than {whose}"
-
-
 def trained_twice(rows: Mapping[str, Together]) -> list[str]:
     """Return in words which of ``rows`` have teachers that were trained from the same, but are not the same.
 
@@ -209,27 +182,6 @@ def trained_twice(rows: Mapping[str, Together]) -> list[str]:
 
 def _without_neutral(params: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key not in NEUTRAL}
-
-
-def _faults(lock: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -> Iterator[str]:
-    if cell.name not in lock:
-        yield f"{cell.name} did not run"
-        return
-    record, entry = lock[cell.name], cell.entry()
-    used = record.get("params", {}).get(paths.PARAMS.as_posix(), {})
-    if any(used.get(key) != look_up(params, key) for key in entry["params"]):
-        yield f"{cell.name} ran with other params"
-    made_from = {dep["path"]: dep["md5"] for dep in record["deps"]}
-    for dep in entry["deps"]:
-        if dep.startswith(CODE) and made_from.get(dep) != _here(dep):
-            yield f"{cell.name} ran with another {dep}"
-    made = {out["path"] for out in record["outs"]}
-    yield from (f"{cell.name} made no {path}" for path in cell.outputs() if path.as_posix() not in made)
-
-
-@cache
-def _here(dep: str) -> str:
-    return code_md5(Path(dep))
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

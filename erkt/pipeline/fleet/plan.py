@@ -15,9 +15,9 @@ from erkt.errors import ErktError
 from erkt.inflight import states
 from erkt.pipeline import paths
 from erkt.pipeline.dvc_repository import opened
-from erkt.pipeline.experiments.runs import CODE
 from erkt.pipeline.fleet.worker import OF_THE_HEAD, versions
 from erkt.pipeline.git import check_committed, git
+from erkt.pipeline.recorded import CODE
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "dvc")
 """Another version of these rounds otherwise, or writes another dvc.lock."""
