@@ -625,13 +625,17 @@ def test_temporary_files_are_noted_after_a_day(tmp_path: Path, monkeypatch: Patc
     (tmp_path / "data/x/.part-12-folder/a").write_bytes(bytes(3000))
     (tmp_path / "data/x/.part-34-b.json").write_text("b")
     (tmp_path / "data/x/c.json").write_text("c")
+    experiments = tmp_path / ".dvc/tmp/exps/standalone"
+    (experiments / "tmpabc/data").mkdir(parents=True)
+    (experiments / "run").mkdir()
 
     def fixes(days: float) -> list[str]:
         findings = at(days, monkeypatch, lambda: unfinished_work.check(tmp_path, tmp_path / "none", {}))
         return [finding.fix for finding in findings[1:]]  # the first is about states
 
     assert fixes(0.9) == []
-    assert fixes(1.1) == [f"rm -r {tmp_path}/data/x/.part-{name}" for name in ("12-folder", "34-b.json")]
+    left = ["data/x/.part-12-folder", "data/x/.part-34-b.json", ".dvc/tmp/exps/standalone/tmpabc"]
+    assert fixes(1.1) == [f"rm -r {tmp_path}/{name}" for name in left]
 
 
 # All of it

@@ -1,4 +1,4 @@
-"""What earlier runs left: states of long stages, and temporary files of processes that were killed."""
+"""What earlier runs left: states of long stages, temporary files, and folders of killed experiments."""
 
 import shlex
 import time
@@ -18,6 +18,9 @@ from erkt.pipeline.cells import all_cells
 from erkt.pipeline.doctor.findings import Finding, note, ok, size
 from erkt.pipeline.inputs import inputs_digest
 
+_EXPERIMENTS = Path(".dvc/tmp/exps/standalone")
+"""Where ``dvc exp run --temp`` works, in a folder each, which it leaves if it is killed."""
+
 _STALE_SECONDS = 7 * 86400.0
 _LEFT_SECONDS = 86400.0
 
@@ -30,9 +33,10 @@ def check(root: Path, store: Path, params: Mapping[str, Any]) -> Iterator[Findin
         yield _state(store, found, params)
     if not states:
         yield ok(f"in-flight: nothing in {store}")
-    for folder in (root / "data", root / paths.METRICS):
+    left = [folder.rglob(f"{PART}*") for folder in (root / "data", root / paths.METRICS)]
+    for found_there in (*left, (root / _EXPERIMENTS).glob("tmp*")):
         with suppress(OSError):  # another process may be deleting some of it
-            for path in sorted(folder.rglob(f"{PART}*")):
+            for path in sorted(found_there):
                 yield from _leftover(path)
 
 
