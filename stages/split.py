@@ -38,7 +38,11 @@ def main(job: Job) -> str:
         job.note({"left_out": repeated})
         named = ", ".join(repeated[:10]) + (", ..." if len(repeated) > 10 else "")
         job.warn(f"{len(repeated)} unlabelled images repeat validation or test images, left out: {named}")
-    kept = f", {len(groups)} groups of duplicates kept together" if groups else ""
+    part_at = {place: part for part, positions in parts.items() for place in positions}
+    apart = sum(len({part_at[place] for place in group if place in part_at}) > 1 for group in groups)
+    if apart:  # what is drawn here keeps all together
+        job.warn(f"{apart} groups of duplicates lie in several published parts, which stay as they are")
+    kept = f", {len(groups) - apart} groups of duplicates kept together" if groups else ""
     unlabelled = f", {sizes['unlabelled']} unlabelled" if sizes["unlabelled"] else ""
     if unlabelled and kind == "none":
         job.warn("split.group_duplicates is none: nobody looked whether unlabelled images repeat test images")

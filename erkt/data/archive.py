@@ -144,7 +144,8 @@ def _zip(path: Path) -> Iterator[_Entry]:
                     info.orig_filename,
                     f"has a name in an unknown encoding; {_NAMES}",
                 )
-            yield _Entry(name, info.is_dir(), info.file_size, refused, partial(_read_zip, archive, info))
+            folder = name.endswith(("/", "\\"))  # the other one is from Windows
+            yield _Entry(name, folder, info.file_size, refused, partial(_read_zip, archive, info))
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str | None:
@@ -245,15 +246,33 @@ def check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
     for part in (composed[:end] for end in (*ends, len(composed))):
         former = seen.setdefault(_alike(part), part)
         if former != part:
-            how = "in case" if former.lower() == part.lower() else "in spaces at an end"
+            how = "in characters that look alike, or that nobody sees"
+            if former.lower() == part.lower():
+                how = "in case"
+            elif _outer(former) == _outer(part):
+                how = "in spaces at an end"
             raise ErktError(f"{place}: {former!r} and {part!r} differ only {how}; rename one")
     if len(seen) == before:
         raise ErktError(f"{place} is there twice, or but for its accents; remove or rename one")
 
 
 def _alike(path: str) -> str:
-    """Return what people and some file systems take for the same as ``path``."""
+    """Return what people and some file systems take for the same as ``path``.
+
+    Folders are classes, which people tell by what they see: they are compared without characters of no width,
+    and by compatible characters (Unicode's NFKC).
+    """
+    *folders, last = _outer(path).split("/")
+    return "/".join([*map(_seen, folders), last])
+
+
+def _outer(path: str) -> str:
     return "/".join(piece.strip() for piece in path.lower().split("/"))
+
+
+def _seen(name: str) -> str:
+    wide = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(one for one in wide if unicodedata.category(one) != "Cf").split())
 
 
 @contextmanager

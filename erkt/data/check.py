@@ -29,6 +29,7 @@ from erkt.params.schema import as_dict
 from erkt.params.split import Split
 
 DARK = 64  # of 255; a picture whose brightest value is lower uses a quarter of its range at most
+FLAT = 16  # of 256 levels; deeper pictures with fewer left have been flattened
 
 _LEAKS = (
     ("val", "train"),
@@ -48,8 +49,8 @@ class Facts:
 
     ``classes``, ``sizes`` (``width``, ``height``, ``images``) and ``modes`` (Pillow's, or what GDAL says)
     count images, and ``unlabelled`` is how many have no class. ``brightest`` has the highest prepared value
-    of each mode, 0 to 255; ``dark`` counts images that stay below ``DARK`` by mode, ``blank`` those of a
-    single value, and ``paged`` files of several pages or frames.
+    of each mode, 0 to 255; ``dark`` counts images that stay below ``DARK`` by mode, ``flat`` others of fewer
+    than ``FLAT`` levels, ``blank`` those of a single value, and ``paged`` files of several pages or frames.
     ``left_out`` counts the ``ignored`` files by suffix, hidden ones apart; ``misplaced`` says what is wrong
     with the folders, and ``undivided`` why the split cannot be drawn, None if it can.
     ``unreadable`` and ``refused`` map a file to the reason. ``copies`` are groups of equal files, ``equal``
@@ -67,6 +68,7 @@ class Facts:
     modes: dict[str, int]
     brightest: dict[str, int]
     dark: dict[str, int]
+    flat: dict[str, int]
     blank: int
     paged: int
     ignored: list[str]
@@ -131,6 +133,7 @@ def inspect(
         modes=dict(Counter(scene.mode for scene in ordered).most_common()),
         brightest={mode: max(s.high for s in ordered if s.mode == mode) for mode in modes},
         dark=dict(Counter(scene.mode for scene in ordered if scene.high < DARK)),
+        flat=dict(Counter(s.mode for s in ordered if s.high >= DARK and s.high - s.low < FLAT)),
         blank=sum(scene.low == scene.high for scene in ordered),
         paged=sum(scene.pages > 1 for scene in ordered),
         ignored=sorted(map(_shown, contents.ignored)),

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from erkt.data.check import DARK, Facts, class_of, several_classes
+from erkt.data.check import DARK, FLAT, Facts, class_of, several_classes
 from erkt.data.contents import EXPECTED, HIDDEN
 from erkt.data.index import UNLABELLED
 
 IMBALANCE = 5  # times the smallest class; beyond it overall accuracy says little about the small ones
 
 _FOURTH = frozenset({"LA", "PA", "RGBA", "RGBX"})
+_EIGHT_BITS = _FOURTH | {"1", "L", "P", "RGB", "CMYK", "YCbCr", "LAB", "HSV"}
+"""Pillow's modes that lose no level; a stretch is for deeper ones."""
 
 
 def problems(facts: Facts) -> list[str]:
@@ -31,6 +33,12 @@ def problems(facts: Facts) -> list[str]:
             for mode, count in facts.dark.items()
             if 2 * count > facts.modes[mode]
         ]
+        unfit += [
+            f"flat: {count} of {facts.modes[mode]} images of mode {mode} have under {FLAT} of 256 levels; "
+            "set prepare.stretch to the range of their values"
+            for mode, count in facts.flat.items()
+            if 2 * count > facts.modes[mode] and mode not in _EIGHT_BITS
+        ]
     if facts.undivided and not facts.misplaced:
         unfit.append(f"the split cannot be drawn: {facts.undivided}")
     if len(facts.classes) < 2:
@@ -39,7 +47,7 @@ def problems(facts: Facts) -> list[str]:
     unfit += [f"no image of the class {name!r} is readable" for name in lost]
     single = [name for name, count in facts.classes.items() if count == 1 and not facts.undivided]
     unfit += [f"the class {name!r} has a single image, which cannot both train and test" for name in single]
-    leak = "leak, {} images with equal pixels in {}: {}; set split.group_duplicates to exact"
+    leak = "leak, {} images with equal pixels in {}: {}; split.group_duplicates: exact avoids it"
     return unfit + _leaks(facts, "equal", leak)
 
 

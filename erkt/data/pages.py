@@ -12,7 +12,8 @@ _REDUCED, _MASK = 1, 4
 def pages(data: bytes) -> int:
     """Return the number of pages or frames, at least 1; smaller copies and masks within a TIFF do not count.
 
-    Cloud-optimised GeoTIFFs hold such copies. Other formats have 1.
+    Cloud-optimised GeoTIFFs hold such copies. One that comes first counts, because it is what is taken. Other
+    formats have 1.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
@@ -22,7 +23,7 @@ def pages(data: bytes) -> int:
             whole = 0
             for number in range(count):
                 file.seek(number)
-                whole += not file.tag_v2.get(_KIND, 0) & (_REDUCED | _MASK)
+                whole += number == 0 or not file.tag_v2.get(_KIND, 0) & (_REDUCED | _MASK)
             return max(1, whole)
     except Exception:  # noqa: BLE001  # Pillow documents no closed set of what it raises for a bad file
         return 1

@@ -1,8 +1,9 @@
 """Images with more bands or more bits than a picture has: what they hold, and how they are read.
 
 Pillow reads some of them wrong without a word, which was found by reading what GDAL had written: three
-uncompressed planes of 16 bits are scrambled, and of bands that are no red, green and blue it takes the first.
-So the layout is looked at before. With ``bands`` or a ``stretch`` GDAL reads the file, through rasterio.
+uncompressed planes of 16 bits are scrambled, of bands that are no red, green and blue it takes the first,
+grey of 16 bits whose white is 0 is not inverted, and signed bytes are taken as unsigned. So the layout is
+looked at before. With ``bands`` or a ``stretch`` GDAL reads the file, through rasterio.
 """
 
 import io
@@ -21,8 +22,12 @@ from erkt.errors import ErktError
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What is read is told by content; some of GDAL's other drivers follow addresses and paths in a file.
 _DRIVERS = ["GTiff", "JP2OpenJPEG", "PNG", "JPEG", "BMP", "GIF", "WEBP", "PNM"]
+_WHOLE = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO"}
+"""Else GDAL returns whatever lies in memory for the rows that a PNG lacks, and says nothing."""
+
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 259, 262, 277, 284, 338, 339
 _GREY, _RGB = (0, 1), 2
+_WHITE_IS_LARGE = 1
 _FORMATS = {1: "uint", 2: "int", 3: "float", 5: "complex", 6: "complex"}
 _ALPHA = (1, 2)
 _UNCOMPRESSED, _PLANES = 1, 2
@@ -63,7 +68,8 @@ def layout(data: bytes) -> Layout | None:
     except Exception:  # noqa: BLE001  # Pillow documents no closed set; its decoder then says what is wrong
         return None
     if photometric in _GREY:
-        trusted = bands == 1 or (bands == 2 and len(extra) == 1 and extra[0] in _ALPHA)
+        upright = kind == "uint" and (photometric == _WHITE_IS_LARGE or bits <= 8)
+        trusted = upright and (bands == 1 or (bands == 2 and len(extra) == 1 and extra[0] in _ALPHA))
     else:
         scrambled = planes and bits > 8 and compression == _UNCOMPRESSED
         trusted = not scrambled and (photometric != _RGB or bands - len(extra) == 3)
@@ -104,6 +110,7 @@ def read(
     that leaves something to choose; and where rasterio is not installed.
     """
     try:
+        from rasterio import Env
         from rasterio.enums import ColorInterp
         from rasterio.errors import NotGeoreferencedWarning, RasterioError
         from rasterio.io import MemoryFile
@@ -113,9 +120,13 @@ def read(
         ) from None
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     try:
-        with MemoryFile(data) as file, file.open(driver=_DRIVERS) as raster:
+        with Env(**_WHOLE), MemoryFile(data) as file, file.open(driver=_DRIVERS) as raster:
             if raster.width * raster.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 raise ErktError(f"{raster.width * raster.height} pixels, more than an image may have")
+            if ColorInterp.palette in raster.colorinterp:
+                raise ErktError("colours in a palette are numbers of colours; save it as RGB")
+            if raster.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+                raise ErktError("its white is the smallest value; invert it, and save it again")
             held = " and ".join(dict.fromkeys(raster.dtypes))
             colours = [
                 number

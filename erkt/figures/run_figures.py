@@ -93,7 +93,7 @@ def draw_heat(
 
 def draw_views(folder: Path, data: ViewBatches) -> None:
     """Draw ``views.png``: the first batch, each image before and after, with what was drawn for it."""
-    view, order = data.epoch(0, 1)
+    view, order = data.epoch(0, data.views)
     positions, subset = order[0], data.subset
     images = subset.pixels(positions)
     after = view.render(torch.from_numpy(images), positions).images.clamp(0, 1).mul(255).round()

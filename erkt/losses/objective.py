@@ -63,12 +63,18 @@ class Objective:
             parts["cross_entropy"] = cutmix_cross_entropy(student, label_a, label_b, alpha)
             weighted.append(self._cross_weight * parts["cross_entropy"])
         if self.needs_teacher:
-            parts["distillation"] = self._distillation(student, teacher, label_a, label_b, epoch)
+            parts["distillation"] = self._distillation(student, teacher, label_a, label_b, alpha, epoch)
             weighted.append(self._distill_weight * parts["distillation"])
         return {"loss": torch.stack(weighted).sum()} | {name: part.detach() for name, part in parts.items()}
 
     def _distillation(
-        self, student: Tensor, teacher: Tensor | None, label_a: Tensor, label_b: Tensor, epoch: int
+        self,
+        student: Tensor,
+        teacher: Tensor | None,
+        label_a: Tensor,
+        label_b: Tensor,
+        alpha: Tensor,
+        epoch: int,
     ) -> Tensor:
         settings = self._settings
         if teacher is None:
@@ -97,6 +103,8 @@ class Objective:
             student, teacher = standardise(student), standardise(teacher)
         if settings.loss == "kd":
             return kd(student, teacher, tau=settings.kd.tau)
-        alpha, beta = settings.dkd.alpha, settings.dkd.beta
-        loss = dkd(student, teacher, label_a, label_b, tau=settings.dkd.tau, alpha=alpha, beta=beta)
-        return warmup(epoch, settings.dkd.warmup_epochs) * loss
+        # A patch that fills nothing, or all, leaves one class in the image.
+        own, other = torch.where(alpha < 1, label_a, label_b), torch.where(alpha > 0, label_b, label_a)
+        method = settings.dkd
+        loss = dkd(student, teacher, own, other, tau=method.tau, alpha=method.alpha, beta=method.beta)
+        return warmup(epoch, method.warmup_epochs) * loss

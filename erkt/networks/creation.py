@@ -33,10 +33,13 @@ def create(settings: Network, classes: int, weights: Mapping[str, Any]) -> nn.Mo
     ``check`` comes first. Raises ErktError where the weights cannot be loaded.
     """
     try:
-        return _made(settings, classes, weights)
+        network = _made(settings, classes, weights)
+        if settings.weights.source == "file":
+            _require_loaded(network, settings, classes, weights)
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = first_line(error)
         raise ErktError(f"{settings.arch}: its initial weights cannot be loaded: {reason}") from None
+    return network
 
 
 def of_tensors(
@@ -107,6 +110,31 @@ def _made(settings: Network, classes: int, weights: Mapping[str, Any]) -> nn.Mod
             rates = {name: rates[name] for name in rates if name not in refused}
         else:
             return network
+
+
+def _require_loaded(network: nn.Module, settings: Network, classes: int, weights: Mapping[str, Any]) -> None:
+    """Raise ErktError if the file left parameters beside the classifier at random values.
+
+    timm passes over tensors that a file lacks, or has by other names, as soon as it has other classes. What
+    differs in a network that is made by another seed is random.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch.initial_seed() + 1)
+        again = dict(_made(settings, classes, weights).named_parameters())
+    config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
+    heads = config["classifier"]
+    heads = (heads,) if isinstance(heads, str) else tuple(heads)
+    own = dict(network.named_parameters())
+    left = [
+        name
+        for name, values in own.items()
+        if not name.startswith(heads) and not torch.equal(values, again[name])
+    ]
+    if left:
+        raise ErktError(
+            f"{settings.arch}: its initial weights lack {len(left)} of {len(own)} tensors, or have them by "
+            f"other names, {left[0]} among them; take a file that timm has written for it"
+        )
 
 
 def _on_shapes(settings: Network, classes: int) -> nn.Module:

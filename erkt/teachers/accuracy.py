@@ -101,7 +101,7 @@ def of_first_view(teach: Teach, networks: OnlineTeachers, data: ViewBatches) -> 
     That is about 1,000 labelled images at most. ``teach`` is asked about the views, ``networks``, the same
     ensemble, about the whole images.
     """
-    view, order = data.epoch(0, 1)
+    view, order = data.epoch(0, data.views)
     asked = [
         batch
         for batch, before in zip(order, _before(order, data.subset.labels), strict=True)

@@ -12,7 +12,7 @@ import pytest
 from packed import refused, tar_of, write, zip_of
 
 from erkt.data import archive
-from erkt.data.archive import members
+from erkt.data.archive import entries, members
 
 FILES = {"b/2.jpg": b"two" * 700, "a/1.jpg": b"", "a/ü 3.jpg": os.urandom(3000)}
 TARS = ["w:", "w:gz", "w:bz2", "w:xz"]
@@ -90,6 +90,11 @@ def test_names_are_relative_or_refused(tmp_path: Path, name: str, pack: type) ->
         ("a/x.jpg", "a /y.jpg", "'a/' and 'a /' differ only in spaces at an end"),
         ("a/x.jpg", "a/x.jpg ", "differ only in spaces at an end"),
         ("a/x.jpg", "A/y.jpg", "'a/' and 'A/' differ only in case"),
+        ("ab/x.jpg", "a\u200bb/y.jpg", "differ only in characters that look alike, or that nobody sees"),
+        ("ab/x.jpg", "\ufeffab/y.jpg", "or that nobody sees"),
+        ("ab/x.jpg", "\uff41b/y.jpg", "in characters that look alike"),
+        ("a b/x.jpg", "a\u00a0b/y.jpg", "in characters that look alike"),
+        ("a b/x.jpg", "a  b/y.jpg", "in characters that look alike"),
         ("Train/a/x.jpg", "train/b/y.jpg", "'Train/' and 'train/' differ only in case"),
     ],
 )
@@ -108,6 +113,18 @@ def test_a_folder_in_two_forms_of_its_accents_is_one_folder(tmp_path: Path) -> N
 
 
 # ---------------------------------------------------------------- what no archive of images holds
+
+
+def test_files_may_have_names_that_look_alike(tmp_path: Path) -> None:
+    """They are no classes: nobody joins two of them by mistake."""
+    names = ("a/x2.jpg", "a/x\u00b2.jpg", "a/x  2.jpg", "a/x 2.jpg")
+    found = read_all(write(tmp_path / "a", tar_of(dict.fromkeys(names, b"x"))))
+    assert [name for name, _ in found] == list(names)
+
+
+def test_a_folder_of_a_zip_from_windows_is_a_folder(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", zip_of({"harbour\\": b"", "beach\\1.jpg": b"x"}))
+    assert [entry for entry, _ in entries(path, called="a")] == ["harbour/", "beach/1.jpg"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])

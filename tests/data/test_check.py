@@ -185,7 +185,7 @@ def test_twins_across_a_split_are_found_by_part_and_kind(tmp_path: Path) -> None
     }
     assert twin_counts(facts)["test", "train", "near"] == 2
     assert problems(facts) == [
-        "leak, test images with equal pixels in train: 1; set split.group_duplicates to exact"
+        "leak, test images with equal pixels in train: 1; split.group_duplicates: exact avoids it"
     ]
     assert sum("images with a near duplicate in" in line for line in cautions(facts)) == 2
     parts["unlabelled"] = parts.pop("train")

@@ -186,8 +186,8 @@ BAD = {
     "a program's input": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", UNKNOWN),
     "bomb": (png_chunks(20_000, 20_000, 8, 0), "400000000 pixels"),
     "large": (png_chunks(10_000, 10_000, 1, 0), "100000000 pixels"),  # Pillow would only warn of this one
-    "float": (encode(np.zeros((4, 4), np.float32), "TIFF"), "pixel mode F is not supported"),
-    "32-bit integer": (encode(np.zeros((4, 4), np.int32), "TIFF"), "pixel mode I is not supported"),
+    "float": (encode(np.zeros((4, 4), np.float32), "TIFF"), "1 band of float32; set prepare.bands"),
+    "32-bit integer": (encode(np.zeros((4, 4), np.int32), "TIFF"), "1 band of int32; set prepare.bands"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,49 @@ def test_a_stretch_for_deeper_files_is_refused_for_shallow_ones() -> None:
         "uint8 ends at 255, and the stretch at 4095: nothing would be white"
     )
     assert decode(eight_bits, replace(SETTINGS, stretch=(0, 255))).pixels.any()
+
+
+@pytest.mark.parametrize(
+    ("array", "options"),
+    [(values(1), {"photometric": "miniswhite"}), (values(1, "uint8").astype("int8"), {})],
+)
+def test_grey_that_pillow_shows_wrong_is_refused(array: NDArray[Any], options: dict[str, str]) -> None:
+    assert "set prepare.bands" in refused(decode, tiff(array, **options), SETTINGS)
+
+
+def test_what_gdal_hands_over_as_other_colours_is_refused() -> None:
+    grey = replace(SETTINGS, bands=(1,))
+    inverted = tiff(values(1, "uint8"), photometric="miniswhite")
+    assert "its white is the smallest value" in refused(decode, inverted, grey)
+    shown = Image.open(BytesIO(inverted)).convert("L")
+    np.testing.assert_array_equal(decode(inverted, SETTINGS).pixels[0], np.asarray(shown))
+    for kind in ("PNG", "GIF", "TIFF"):
+        file = BytesIO()
+        Image.fromarray(values(3, "uint8").transpose(1, 2, 0)).quantize(16).save(file, kind)
+        assert "colours in a palette" in refused(decode, file.getvalue(), grey)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_a_png_cut_short_is_refused_with_bands_too(share: float) -> None:
+    """GDAL's faster way returns whatever lies in memory for the rows that are not there."""
+    file = BytesIO()
+    Image.fromarray(values(3, "uint8").transpose(1, 2, 0)).save(file, "PNG")
+    data, chosen = file.getvalue(), replace(SETTINGS, bands=(1, 2, 3))
+    np.testing.assert_array_equal(decode(data, chosen).pixels, decode(data, SETTINGS).pixels)
+    assert "rasterio cannot read it" in refused(decode, data[: int(share * len(data))], chosen)
+
+
+def test_deep_values_that_lie_close_together_are_a_problem(tmp_path: Path) -> None:
+    """As kelvins times 100 do: they are bright, and nearly all one grey."""
+    files = {
+        f"{name}/{i}.tif": tiff(values(1, "uint16", 1500, seed=12 * c + i) + 29000)
+        for c, name in enumerate(("beach", "forest"))
+        for i in range(4)
+    }
+    path = write(tmp_path / "tree.zip", zip_of(files))
+    (problem,) = problems(inspect(path, SETTINGS, {}, ignore))
+    assert problem.startswith("flat: 8 of 8 images of mode I;16 have under 16 of 256 levels; set prepare.")
+    assert problems(inspect(path, replace(SETTINGS, stretch=(29000, 30500)), {}, ignore)) == []
 
 
 def test_what_bands_and_stretch_leave_open_is_refused() -> None:

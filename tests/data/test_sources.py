@@ -194,6 +194,7 @@ def test_a_table_gives_the_archive_that_class_folders_give(
         ("pictures/x/2.png,b\\c", "is no folder's name"),
         ("pictures/x/2.png,..", "row 5: '../2.png' is hidden or does not end as an image does"),
         ("pictures/x/2.png,__MACOSX", "'__MACOSX/2.png' is hidden"),
+        ("pictures/x/2.png,.unlabelled", "row 5: the folder '.unlabelled' is reserved"),
         ("pictures/x/2.txt,c", "row 5: 'c/2.txt' is hidden or does not end as an image does"),
         (",c", "row 5: 'c/' is hidden or does not end as an image does"),
         ("pictures/x/2.png,a\u2028b", "a control character, line break"),

@@ -272,7 +272,7 @@ def test_the_check_of_the_archive_counts_them_apart(tmp_path: Path) -> None:
     assert facts.conflicts == []
     assert text(facts).startswith(f"{archive}: 20 images of 2 classes, 5 without a class")
     assert problems(facts) == [
-        "leak, test images with equal pixels in unlabelled: 1; set split.group_duplicates to exact"
+        "leak, test images with equal pixels in unlabelled: 1; split.group_duplicates: exact avoids it"
     ]
     assert not any("of two classes: 1" in line for line in cautions(facts))
     assert problems(inspect(archive, SETTINGS, {}, ignore)) == []

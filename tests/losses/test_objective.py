@@ -68,6 +68,16 @@ def test_the_loss_is_the_ratio_of_its_two_parts(loss: str, ratio: float) -> None
     torch.testing.assert_close(found["loss"], ratio * CROSS + (2 - ratio) * PARTS[loss])
 
 
+def test_the_class_of_a_patch_that_is_not_there_is_no_target_of_dkd() -> None:
+    """Images that are not mixed have their partner's label beside their own, with a share of 0."""
+    parted = objective(loss="dkd")
+    for share, label in ((0.0, A), (1.0, B)):
+        found = parted(STUDENT, TEACHER, A, B, torch.full_like(ALPHA, share), 9)["distillation"]
+        expected = 0.5 * dkd(STUDENT, TEACHER, label, label, tau=4.0, alpha=1.0, beta=8.0)
+        torch.testing.assert_close(found, expected)
+        assert not torch.isclose(found, PARTS["dkd"])
+
+
 def test_ratio_two_is_twice_the_cross_entropy_and_reads_no_teacher() -> None:
     without = objective(loss_ratio=2.0)
     assert not without.needs_teacher

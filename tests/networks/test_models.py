@@ -59,6 +59,20 @@ def test_a_file_gives_all_weights_but_the_heads(pretrained: Path) -> None:
     assert str(pretrained.parent) not in model.card.source
 
 
+def test_a_file_that_fills_a_part_of_the_network_is_refused(pretrained: Path, tmp_path: Path) -> None:
+    """timm itself passes over what is not there, and the network would begin at random."""
+    with safe_open(pretrained, framework="pt") as file:
+        whole = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+    half = {name: whole[name] for name in sorted(whole)[: len(whole) // 2]}
+    heads = {name: tensor for name, tensor in whole.items() if name.startswith("fc.")}
+    renamed = {f"backbone.{name}": tensor for name, tensor in whole.items()}
+    for number, tensors in enumerate((half, heads, renamed)):
+        path = tmp_path / f"{number}.safetensors"
+        save_file(tensors, path)
+        with pytest.raises(ErktError, match=r"test_resnet: its initial weights lack \d+ of \d+ tensors, or"):
+            models.build(from_file(path, None), CLASSES, 64, 5, {"HERE": str(tmp_path)})
+
+
 @pytest.mark.parametrize(
     ("sha256", "environment", "message"),
     [

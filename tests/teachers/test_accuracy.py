@@ -13,6 +13,7 @@ from erkt.data.index import NO_LABEL
 from erkt.teachers import accuracy
 from erkt.teachers.online import OnlineTeachers
 from erkt.views.batches import Batch, ViewBatches
+from erkt.views.finish import Finish
 
 DATA = batches()
 
@@ -80,6 +81,19 @@ def test_the_first_view_is_asked_about_its_larger_parts_and_about_its_images_who
     shown = (labels == partners) | ((alpha > 0) & (alpha < 1))
     assert wrong.either == pytest.approx(100 * np.mean(shown))
     assert wrong.whole == 0
+
+
+def test_the_first_view_is_not_one_of_those_at_the_end_however_many_these_are() -> None:
+    asked: list[int] = []
+
+    def teach(batch: Batch) -> Tensor:
+        asked.append(batch.view)
+        return larger(batch)
+
+    for share in (0.0, 0.6, 0.75):
+        finishing = replace(DATA, finish=Finish(share, DATA.settings, DATA.views))
+        accuracy.of_first_view(teach, networks(Brightest()), finishing)
+    assert set(asked) == {0}
 
 
 def test_whole_images_are_neither_mixed_nor_augmented() -> None:

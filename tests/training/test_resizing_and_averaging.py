@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from made import RECIPE, Interrupting, batches, classifier, keeper
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as F
 from views_settings import sample_images
 
@@ -15,6 +15,7 @@ from erkt.inflight.stopping import Stopped
 from erkt.losses.supervised import Supervised
 from erkt.networks.models import Classifier
 from erkt.params.resizing import OFF, Resizing
+from erkt.training.averaging import average_of
 from erkt.training.engine import fit
 from erkt.training.resizing import shrunk, side_at
 
@@ -68,15 +69,29 @@ def test_the_result_and_what_is_validated_last_is_the_average_of_the_weights_aft
     model = classifier()
     trained({}, Recording(), model)
     average = {name: tensor.double() for name, tensor in steps[0].items()}
-    for step in steps[1:]:
-        average = {name: 0.7 * average[name] + 0.3 * tensor.double() for name, tensor in step.items()}
+    for done, step in enumerate(steps[1:], start=1):
+        kept = min(0.7, (1 + done) / (10 + done))
+        average = {name: kept * average[name] + (1 - kept) * step[name].double() for name in step}
     model, seen = classifier(), []
     found = trained(AVERAGED, None, model, lambda: seen.append(model.network.head.weight.clone()) or {})
     for name, tensor in found.items():
         if tensor.is_floating_point():
             torch.testing.assert_close(tensor.double(), average[name], rtol=1e-5, atol=1e-6)
+        else:
+            assert torch.equal(tensor, steps[-1][name])
     assert not torch.equal(found["network.head.weight"], steps[-1]["network.head.weight"])
     assert torch.equal(found["network.head.weight"], seen[-1])
+
+
+def test_however_long_an_average_is_the_first_weights_fade_in_a_short_training() -> None:
+    """Of the first of 200 steps, 0.9999 ** 199 would keep 98 %."""
+    model = nn.Linear(1, 1, bias=False)
+    averaged = average_of(model, 0.9999)
+    assert averaged is not None
+    for step in range(200):
+        nn.init.constant_(model.weight, float(step == 0))
+        averaged.update_parameters(model)
+    assert averaged.module.weight.item() < 1e-4
 
 
 @pytest.mark.parametrize("option", [SMALL_FIRST, AVERAGED])

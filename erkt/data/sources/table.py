@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from erkt.data.archive import check_distinct
-from erkt.data.index import key_of
+from erkt.data.index import UNLABELLED, key_of
 from erkt.data.sources.packing import OnBytes, pack_files
 from erkt.data.sources.published import Published
 from erkt.errors import ErktError
@@ -42,9 +42,9 @@ def images_listed(table: Path, published: Published | None = None) -> dict[str, 
     for number, row in read_rows(table, ("path", "label", PART) if with_part else ("path", "label")):
         name, label = row["path"], row["label"]
         place = f"{table}: row {number}"
-        path = table.parent / os.path.normpath(name)
-        key = _key(name, label, place)
-        for known, what in ((path, "the same image"), (key, "another image of this label and file name")):
+        path = table.parent / name  # the system follows links in it; what is written alike is the same
+        key, same = _key(name, label, place), Path(os.path.normpath(path))
+        for known, what in ((same, "the same image"), (key, "another image of this label and file name")):
             if row_of.setdefault(known, number) != number:
                 raise ErktError(
                     f"{place}: {name!r} is {what} as in row {row_of[known]}; remove or rename one"
@@ -86,6 +86,8 @@ def _key(name: str, label: str, place: str) -> str:
         raise ErktError(
             f"{place}: the label {label!r} is no folder's name: empty, or a space at an end or a slash"
         )
+    if label == UNLABELLED:
+        raise ErktError(f"{place}: the folder {label!r} is reserved for the images of dataset.unlabelled")
     image = f"{label}/{name.rpartition('/')[2]}"
     key = key_of(image, place)
     if key is None:

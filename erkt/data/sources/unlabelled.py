@@ -4,7 +4,6 @@ They lie in the folder ``UNLABELLED``, under the name that they have where they 
 by ``_``. A folder there says nothing about a class, and nobody reads it as one.
 """
 
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ def files_listed(table: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     and for a table with labels: nobody would read them.
     """
     for number, row in read_rows(table, ("path",)):
-        path = table.parent / os.path.normpath(row["path"])
+        path = table.parent / row["path"]
         if not path.is_file():
             raise ErktError(
                 f"{table}: row {number}: no file {str(path)!r}; a relative path starts at the table's folder"
