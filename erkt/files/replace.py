@@ -24,10 +24,12 @@ def replace_whole(path: Path) -> Iterator[Path]:
 
     The folder is made if need be. The temporary name ends like ``path``, for writers that look at a suffix.
     When the block raises, the temporary file is removed and ``path`` stays as it was. Raises ErktError for
-    what the file system refuses (no space, no permission, a folder at ``path``).
+    what the file system refuses (no space, no permission, a folder at ``path``), and for a pipe or a device.
     """
     temporary = _beside(path)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ErktError(f"{path}: not written: a pipe or a device, which cannot be replaced")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush_to_disk(temporary)
@@ -72,6 +74,11 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ErktError(f"{path}: not made: {error}") from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a folder with all in it, or a link, whatever it leads to."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def remove_leftovers(path: Path) -> None:

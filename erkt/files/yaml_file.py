@@ -22,18 +22,28 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     A key that is there twice is refused: YAML forbids it, DVC refuses it, and PyYAML takes the last.
     """
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the block's keys and values."""
-        first: dict[tuple[str, str], yaml.Mark] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge":
-                former = first.setdefault((key.tag, key.value), key.start_mark)
-                if former is not key.start_mark:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key '{key.value}' is there twice, first at line {former.line + 1}",
-                        key.start_mark,
-                    )  # fmt: skip
-        return dict(super().construct_mapping(node, deep=deep))
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._looked_at = set[int]()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Look for double keys as they are written: joining an anchored block brings more of them."""
+        if id(node) not in self._looked_at:
+            self._looked_at.add(id(node))
+            _check_keys(node)
+        super().flatten_mapping(node)
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    first: dict[tuple[str, str], yaml.Mark] = {}
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge":
+            former = first.setdefault((key.tag, key.value), key.start_mark)
+            if former is not key.start_mark:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' is there twice, first at line {former.line + 1}",
+                    key.start_mark,
+                )  # fmt: skip
 
 
 _DECIMAL = r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9_]+([eE][-+][0-9]+)?)"

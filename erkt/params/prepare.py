@@ -1,5 +1,6 @@
 """How an image file becomes an array."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -30,7 +31,7 @@ class Prepare:
     def __post_init__(self) -> None:
         if self.bands is not None and len(self.bands) not in (1, 3):
             raise ErktError(f"bands: {list(self.bands)} are neither one band (grey) nor three")
-        if self.stretch is not None and not self.stretch[0] < self.stretch[1]:
+        if self.stretch is not None and not -math.inf < self.stretch[0] < self.stretch[1] < math.inf:
             raise ErktError(
                 f"stretch: {list(self.stretch)} does not rise; write the values of black and white"
             )

@@ -67,6 +67,7 @@ def unusable(root: Path) -> str | None:
         return None
     try:
         git(root, "rev-parse", "--git-dir")
+        git(root, "status", "--porcelain", "--untracked-files=no")  # reads the index
     except ErktError as error:
         return str(error)
     return None

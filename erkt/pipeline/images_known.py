@@ -7,7 +7,10 @@ from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
 from erkt.files.json_file import read_json
 from erkt.params.protocol import Protocol
+from erkt.params.schema import as_dict
 from erkt.pipeline import paths
+from erkt.pipeline.cells import Cell
+from erkt.pipeline.recorded import ran_with
 from erkt.scenes.catalogue import CATALOGUE
 
 
@@ -22,11 +25,13 @@ class Counted:
 
 
 def images_known(protocol: Protocol) -> Counted | None:
-    """Return what the prepared array has, if it is of the protocol's side, or else scenes or a benchmark.
+    """Return what the prepared array has, if it is of the protocol's images, or else scenes or a benchmark.
 
     None where only preparing the images would tell.
     """
     try:
+        if not ran_with(as_dict(protocol), Cell("download", {}), Cell("prepare", {})):
+            raise ErktError("the array is of other images")
         facts = read_json(paths.PREPARED / MANIFEST)
         images, *_, side = facts["shape"]
         labelled = sum(facts["counts"].values())

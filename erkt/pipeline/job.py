@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from erkt.files.csv_file import write_csv
 from erkt.files.digests import Sha256
 from erkt.files.json_file import write_json
+from erkt.files.replace import remove
 from erkt.inflight import states
 from erkt.machine.progress import Progress
 from erkt.params.runtime import Runtime
@@ -130,7 +130,7 @@ class Job:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name not in names:
                 self.warn(f"removing {path}: params no longer name it")
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove(path)
 
     def write_curve(self, path: Path, epochs: Iterable[dict[str, float]]) -> str:
         """Run the training loop to its end; mirror each epoch, write all, return the last."""

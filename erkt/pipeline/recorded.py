@@ -22,6 +22,18 @@ def faults(record: Mapping[str, Any], cells: Sequence[Cell], params: Mapping[str
     return found or list(breaks(record, cells))
 
 
+def ran_with(params: Mapping[str, Any], *cells: Cell) -> bool:
+    """Return whether ``cells`` are recorded as run with ``params``; True where no dvc.lock could tell."""
+    try:
+        record = lock.read_cells(paths.LOCK)
+    except ErktError:
+        return True
+    return all(
+        cell.name in record and not _other_params(record[cell.name], cell.entry()["params"], params)
+        for cell in cells
+    )
+
+
 def require_one_run(cells: Sequence[Cell], reader: Cell, params: Mapping[str, Any]) -> None:
     """Raise ErktError if what ``reader`` reads is not what ``cells`` made by ``params`` and this code."""
     if found := faults(lock.read_cells(paths.LOCK), cells, params):
@@ -59,8 +71,7 @@ def _of_cell(record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -
         yield f"{cell.name} did not run"
         return
     own, entry = record[cell.name], cell.entry()
-    used = own.get("params", {}).get(paths.PARAMS.as_posix(), {})
-    if any(used.get(key) != look_up(params, key) for key in entry["params"]):
+    if _other_params(own, entry["params"], params):
         yield f"{cell.name} ran with other params"
     made_from = {dep["path"]: dep["md5"] for dep in own["deps"]}
     for dep in entry["deps"]:
@@ -73,3 +84,8 @@ def _of_cell(record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -
 @cache
 def _here(dep: str) -> str:
     return lock.code_md5(Path(dep))
+
+
+def _other_params(own: Mapping[str, Any], keys: Sequence[str], params: Mapping[str, Any]) -> bool:
+    used = (own.get("params") or {}).get(paths.PARAMS.as_posix(), {})
+    return any(used.get(key) != look_up(params, key) for key in keys)

@@ -1,11 +1,11 @@
 """Folders that gather the outputs of many cells, without those that params no longer name."""
 
-import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from erkt.files.json_file import read_json
+from erkt.files.replace import remove
 from erkt.params.cache import Cache
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell, all_cells
@@ -27,7 +27,7 @@ def remove_strays(params: Mapping[str, Any], cells: Collection[Cell]) -> list[Pa
         folders += inside & above
         strays |= inside - above - outs
     for path in strays:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove(path)
     return sorted(strays)
 
 

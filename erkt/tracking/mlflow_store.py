@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _LOCK_SECONDS = 120  # making a database takes 2 s, on a busy machine or a slow disk half a minute
 _ATTEMPTS = 6
+_FILE = "sqlite:///"
 _IN_THE_WAY = (
     "database is locked",
     "UNIQUE constraint failed",  # SQLite
@@ -71,8 +72,14 @@ def patiently(work: Callable[[], T]) -> T:
 
 
 def address(root: Path, environment: Mapping[str, str]) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in ``root``, where ``mlflow ui`` looks."""
-    return environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    """Return ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in ``root``, where ``mlflow ui`` looks.
+
+    A relative path of a database starts in ``root``.
+    """
+    uri = environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if uri.startswith(_FILE):
+        return f"{_FILE}{root.resolve() / uri.removeprefix(_FILE)}"  # one from the root stays as it is
+    return uri
 
 
 def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
@@ -88,7 +95,7 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
             process makes the experiment at the same moment.
     """
     served = uri.startswith(("http://", "https://"))
-    if not served and not uri.startswith("sqlite:///"):
+    if not served and not uri.startswith(_FILE):
         # A database server is left out as well: MLflow tries for 100 s, and no setting shortens that.
         raise ErktError(
             f"{uri} is no store for tracking; use sqlite:///<file> or the http address of a server"
@@ -101,9 +108,7 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
 
     artifacts = None
     if not served:
-        database = Path(uri.removeprefix("sqlite:///")).resolve()
-        if set("%?") & set(str(database)):
-            raise ErktError(f"{database} has % or ? in its path, which the address of a database cannot hold")
+        database = database_at(uri)
         artifacts = (database.parent / "mlartifacts").as_uri()
         _ensure_tables(database, artifacts)
         uri = f"sqlite:///{database}"
@@ -111,7 +116,30 @@ def connect(uri: str, experiment: str) -> tuple["MlflowClient", str]:
     found = client.get_experiment_by_name(experiment)
     if found and found.lifecycle_stage == "deleted":
         raise ErktError(deleted(experiment, found.experiment_id))
+    if found and artifacts:
+        require_beside(found.artifact_location, artifacts)
     return client, found.experiment_id if found else client.create_experiment(experiment, artifacts)
+
+
+def database_at(uri: str) -> Path:
+    """Return the file of an SQLite address; ErktError for a path that such an address cannot hold."""
+    database = Path(uri.removeprefix(_FILE)).resolve()
+    if set("%?") & set(str(database)):
+        raise ErktError(f"{database} has % or ? in its path, which the address of a database cannot hold")
+    return database
+
+
+def require_beside(location: str, artifacts: str) -> None:
+    """Raise ErktError if an experiment's files are kept beside another database than this one.
+
+    MLflow keeps their place in the database, so that a store which was moved or copied writes to the old one.
+    """
+    ours = location.startswith("file:") and "/mlartifacts" in location
+    if ours and location != artifacts and not location.startswith(f"{artifacts}/"):
+        raise ErktError(
+            f"mlflow.db was moved or copied: it keeps files in {location}. Bring it back, or delete it here, "
+            "and erkt track gives a commit its runs again"
+        )
 
 
 def deleted(experiment: str, number: str) -> str:

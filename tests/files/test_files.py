@@ -12,7 +12,14 @@ import pytest
 from erkt.errors import ErktError
 from erkt.files.digests import md5_file, sha256_file
 from erkt.files.json_file import read_json, read_records, read_sealed, write_json, write_sealed
-from erkt.files.replace import make_folder, remove_leftovers, replace_folder, replace_whole, write_text
+from erkt.files.replace import (
+    make_folder,
+    remove,
+    remove_leftovers,
+    replace_folder,
+    replace_whole,
+    write_text,
+)
 
 
 @contextmanager
@@ -182,3 +189,23 @@ def test_what_is_shown_of_an_error_moves_no_cursor() -> None:
     shown = "a\\n\\x1b[2J\\u2028é 森"
     assert str(ErktError("a\n\x1b[2J\u2028é 森")) == shown
     assert str(ErktError(str(ErktError("a\n\x1b[2J\u2028é 森")))) == shown
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ErktError, match="pipe: not written: a pipe or a device, which cannot be replaced"):
+        write_text(tmp_path / "pipe", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_removing_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("")
+    (tmp_path / "link").symlink_to("folder")
+    remove(tmp_path / "link")
+    assert not (tmp_path / "link").exists()
+    assert (tmp_path / "folder/file").exists()
+    remove(tmp_path / "folder/file")
+    remove(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []

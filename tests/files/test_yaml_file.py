@@ -49,6 +49,15 @@ def test_what_python_itself_cannot_make_is_refused_in_one_line(text: str) -> Non
     assert len(str(caught.value)) < 300
 
 
+def test_an_anchored_block_may_be_joined_to_one_further_up() -> None:
+    """Joining adds its keys to those that stand there; what stands there twice is refused all the same."""
+    text = "a:\n  b: &b {<<: &c {x: 1, y: 2}, x: 3}\n<<: *b\nz: 4\n"
+    joined = {"x": 3, "y": 2}
+    assert parse_yaml(text, "here") == {"a": {"b": joined}, "z": 4} | joined
+    with pytest.raises(ErktError, match="the key 'x' is there twice"):
+        parse_yaml(text.replace("x: 3", "x: 3, x: 5"), "here")
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ErktError, match=r"none\.yaml: cannot be read"):
         read_yaml(tmp_path / "none.yaml")

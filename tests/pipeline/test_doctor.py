@@ -455,6 +455,16 @@ def test_places_that_params_name_have_to_be_there_until_something_is_made_of_the
     for made in ("data/students/0", "data/teachers/0/two"):
         (repository / made).mkdir(parents=True)
     assert levels(needed_files.locations(named, {})) == []
+    shutil.copy(ROOT / "dvc.yaml", repository / "dvc.yaml")
+    (repository / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    assert len(levels(needed_files.locations(named, {}))) == 3, "they are of another protocol"
+
+
+def test_a_place_that_cannot_be_looked_at_is_a_line(repository: Path) -> None:
+    params, place = read_params(TINY), "/" + "x" * 300
+    params["dataset"] |= OWN | {"location": place}
+    line = str(next(iter(needed_files.locations(check(params, "params"), {}))))
+    assert f"dataset.location: {place} cannot be looked at: " in line
 
 
 def test_a_benchmark_that_no_program_can_fetch_needs_a_place(repository: Path) -> None:

@@ -32,9 +32,9 @@ def test_a_cell_comes_from_the_side_that_has_changed_it(
 class Repository:
     """One in which both branches have changed the first and the last cell, and theirs the one between."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.git("init", "-q", "-b", "main")
+    def __init__(self, top: Path, below: str = ".") -> None:
+        self.folder = folder = top / below
+        self.git("-C", str(top), "init", "-q", "-b", "main")
         (folder / "dvc.yaml").write_text("stages: {}\n")
         self.commit("0", {"a": "0", "b": "0", "c": "0"})
         self.git("switch", "-q", "-c", "theirs")
@@ -71,8 +71,8 @@ def test_lock_and_metrics_are_joined_and_the_rest_is_said(tmp_path: Path) -> Non
     repository = Repository(tmp_path)
     refused = repository.merge_lock()
     assert refused.returncode == 1
-    assert (
-        refused.stderr == "error: dvc.lock has no conflict with another side; start with git merge BRANCH\n"
+    assert refused.stderr == (
+        "error: no merge is under way; it takes one: git merge BRANCH (a rebase or cherry-pick is not one)\n"
     )
     assert "CONFLICT" in repository.git("merge", "theirs", check=False)
     done = repository.merge_lock()
@@ -87,6 +87,26 @@ def test_lock_and_metrics_are_joined_and_the_rest_is_said(tmp_path: Path) -> Non
         assert (tmp_path / f"metrics/environment/{name}.json").read_text() == f"{content}\n"
     repository.git("commit", "-q", "-m", "both")
     assert repository.git("status", "--porcelain") == ""
+
+
+def test_in_a_folder_of_a_larger_repository_metrics_are_joined_too(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    repository = Repository(tmp_path, "below")
+    repository.git("merge", "theirs", check=False)
+    done = repository.merge_lock()
+    assert done.returncode == 0, done.stderr
+    metrics = {path.name: path.read_text() for path in (tmp_path / "below/metrics/s").iterdir()}
+    assert metrics == {"a.json": "ours\n", "b.json": "theirs\n", "c.json": "ours\n", "new.json": "theirs\n"}
+
+
+def test_a_cherry_pick_is_no_merge(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.git("cherry-pick", "theirs", check=False)
+    before = (tmp_path / "dvc.lock").read_text()
+    done = repository.merge_lock()
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no merge is under way" in done.stderr
+    assert (tmp_path / "dvc.lock").read_text() == before
 
 
 def test_a_side_that_is_no_lock_is_named(tmp_path: Path) -> None:

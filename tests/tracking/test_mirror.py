@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,6 +79,19 @@ def stage(tmp_path: Path) -> Stage:
 @pytest.fixture
 def sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "_SEND_SECONDS", 0.0)
+
+
+def test_a_store_that_was_copied_does_not_write_to_the_other(stage: Stage, tmp_path: Path) -> None:
+    with stage.track():
+        pass
+    assert stage.warnings == []
+    shutil.copytree(stage.root, tmp_path / "copy")
+    copied = Stage(tmp_path / "copy")
+    with copied.track():
+        pass
+    (said,) = copied.warnings
+    assert "mlflow.db was moved or copied: it keeps files in " in said
+    assert "a%20project" in said
 
 
 def test_params_are_read_back_flat_and_spelt_as_in_yaml(stage: Stage) -> None:

@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
     """Print the runs and the differences."""
     runs: dict[str, Finished] = {}
     for given in options.runs:
-        name, _, place = given.rpartition("=")
+        name, _, place = ("", "", given) if Path(given).is_dir() else given.rpartition("=")
         one = read_run(place, name or place.rstrip("/").rpartition("/")[2], METRICS.as_posix())
         if one.name in runs:
             raise ErktError(f"two runs are called {one.name}; name them: NAME=RUN")

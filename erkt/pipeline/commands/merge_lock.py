@@ -37,6 +37,12 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Write dvc.lock and metrics/, add them to the merge, and say what is left to do."""
     root = Path.cwd()
+    try:
+        git(root, "rev-parse", "--verify", "--quiet", "MERGE_HEAD")
+    except ErktError:
+        raise ErktError(
+            "no merge is under way; it takes one: git merge BRANCH (a rebase or cherry-pick is not one)"
+        ) from None
     stages = {
         line.split("\t")[0].split()[2] for line in git(root, "ls-files", "-u", str(paths.LOCK)).splitlines()
     }
@@ -80,7 +86,9 @@ def _side(root: Path, number: str) -> Cells:
 def _take_metrics(root: Path, joined: Joined) -> None:
     """Take what git keeps of each cell from the side that the cell comes from."""
     differing = set(
-        git(root, "diff", "--name-only", "HEAD", "MERGE_HEAD", "--", str(paths.METRICS)).splitlines()
+        git(
+            root, "diff", "--relative", "--name-only", "HEAD", "MERGE_HEAD", "--", str(paths.METRICS)
+        ).splitlines()
     )
     from_theirs = set()
     for name in joined.theirs:

@@ -84,6 +84,9 @@ def _record(path: Path) -> Iterator[Finding]:
         if path.exists():
             strictyaml.load(str(path), COMPILED_LOCKFILE_SCHEMA)
     except DvcException:
+        if b"\n<<<<<<< " in path.read_bytes():
+            yield problem("DVC: its record dvc.lock is in conflict, in a merge", "erkt merge-lock")
+            return
         yield problem(
             "DVC: its record dvc.lock is damaged, as when dvc was killed while it wrote it",
             "git checkout dvc.lock, and dvc repro takes what was made since from DVC's cache",

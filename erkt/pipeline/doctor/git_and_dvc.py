@@ -1,5 +1,7 @@
 """Whether git tells the commit, whether DVC can keep experiments, and which dvc the shell would start."""
 
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,11 +15,9 @@ from erkt.pipeline.git import check_whole, git_state, unusable
 def check(root: Path) -> Iterator[Finding]:
     """Yield what is found about the repository at ``root`` and the program dvc."""
     if said := unusable(root):
-        fix = (
-            f"git config --global --add safe.directory {root.resolve()}"
-            if "ownership" in said
-            else "see git status"
-        )
+        owned = re.search(r"ownership in repository at '(.+?)'", said)
+        top = shlex.quote(owned[1]) if owned else ""
+        fix = f"git config --global --add safe.directory {top}" if owned else "see git status and git fsck"
         yield problem(f"git: no commit would be on record ({said})", fix)
     elif state := git_state(root):
         changed = ", with changes that are in no commit" if state["dirty"] == "true" else ""

@@ -8,9 +8,11 @@ from erkt.data.benchmarks import BENCHMARKS
 from erkt.errors import ErktError
 from erkt.files.locations import resolve
 from erkt.params.protocol import Protocol
+from erkt.params.schema import as_dict
 from erkt.pipeline import paths
 from erkt.pipeline.cells import Cell
 from erkt.pipeline.doctor.findings import Finding, ok, problem
+from erkt.pipeline.recorded import ran_with
 
 
 def locations(protocol: Protocol, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -19,19 +21,24 @@ def locations(protocol: Protocol, environment: Mapping[str, str]) -> Iterator[Fi
     What is made from a place, or was pulled, needs it no more.
     """
     seeds, dataset, student = protocol.seeds, protocol.dataset, protocol.student
-    places = [("dataset.location", dataset.location, [paths.ARCHIVE])]
+    params, archive = as_dict(protocol), {paths.ARCHIVE: Cell("download", {})}
+    places = [("dataset.location", dataset.location, archive)]
     if dataset.unlabelled is not None:
-        places.append(("dataset.unlabelled.location", dataset.unlabelled.location, [paths.ARCHIVE]))
-    places.append(
-        ("student.weights.location", student.weights.location, [paths.student(seed) for seed in seeds])
-    )
+        places.append(("dataset.unlabelled.location", dataset.unlabelled.location, archive))
+    if dataset.parts is not None:
+        places.append(("dataset.parts.location", dataset.parts.location, archive))
+    students = {paths.student(seed): Cell("distill", {"seed": str(seed)}) for seed in seeds}
+    places.append(("student.weights.location", student.weights.location, students))
     for name, teacher in protocol.teachers.items():
-        made = [paths.teacher(seed, name) for seed in seeds]
+        made = {
+            paths.teacher(seed, name): Cell("train_teacher", {"seed": str(seed), "teacher": name})
+            for seed in seeds
+        }
         places.append((f"teachers.{name}.network.weights.location", teacher.network.weights.location, made))
     wanted = {
         key: location
         for key, location, made in places
-        if location is not None and not all(folder.exists() for folder in made)
+        if location is not None and not (all(map(Path.exists, made)) and ran_with(params, *made.values()))
     }
     wrong = [finding for key, location in wanted.items() for finding in _trouble(key, location, environment)]
     yield from wrong
@@ -52,11 +59,14 @@ def _trouble(key: str, location: str, environment: Mapping[str, str]) -> Iterato
         what, _, fix = str(error).partition("; ")
         yield problem(f"{key}: {what}", fix)
         return
-    if "://" not in resolved and not Path(resolved).exists():
-        yield problem(
-            f"{key}: {location} is {Path(resolved).absolute()}, and nothing is there",
-            "put it there, or correct the variable or the params",
-        )
+    mend = "put it there, or correct the variable or the params"
+    try:
+        there = "://" in resolved or Path(resolved).exists()
+    except OSError as error:  # no right to look, or a name that is too long
+        yield problem(f"{key}: {location} cannot be looked at: {error.strerror}", mend)
+        return
+    if not there:
+        yield problem(f"{key}: {location} is {Path(resolved).absolute()}, and nothing is there", mend)
 
 
 def prerequisites(cells: Sequence[Cell]) -> Iterator[Finding]:

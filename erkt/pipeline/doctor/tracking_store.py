@@ -9,7 +9,7 @@ from pathlib import Path
 from erkt.errors import ErktError
 from erkt.pipeline.doctor.cache_and_lock import existing
 from erkt.pipeline.doctor.findings import Finding, ok
-from erkt.tracking.mlflow_store import deleted, masked
+from erkt.tracking.mlflow_store import database_at, deleted, masked, require_beside
 
 _BUSY_SECONDS = 3.0
 
@@ -32,7 +32,7 @@ def check(uri: str, experiment: str) -> Iterator[Finding | None]:
         yield ok(f"MLflow: {masked(uri)} answers" + ("" if found else f"; {experiment} will be made"))
     elif uri.startswith("sqlite:///"):
         yield None
-        yield ok(f"MLflow: {uri} {_database(Path(uri.removeprefix('sqlite:///')), experiment)}")
+        yield ok(f"MLflow: {uri} {_database(database_at(uri), experiment)}")
     else:
         raise ErktError("stages take sqlite:///<file> or the http address of a server")
 
@@ -53,4 +53,10 @@ def _database(path: Path, experiment: str) -> str:
             asked = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
             if found := connection.execute(asked, (experiment,)).fetchone():
                 raise ErktError(deleted(experiment, str(found[0])))
+            asked = "SELECT artifact_location FROM experiments WHERE name = ?"
+            if found := connection.execute(asked, (experiment,)).fetchone():
+                require_beside(str(found[0]), (path.parent / "mlartifacts").as_uri())
+            from mlflow import MlflowClient  # refuses a database of another version of MLflow
+
+            MlflowClient(f"sqlite:///{path}").get_experiment_by_name(experiment)
     return "can be written"
