@@ -14,6 +14,7 @@ from PIL import Image
 
 import stages.split
 from erkt.data.lists import read_list, write_list
+from erkt.data.parts import table_of
 from erkt.data.prepare import prepare
 from erkt.data.splits import split
 from erkt.params.prepare import Prepare
@@ -267,6 +268,30 @@ def test_the_stage_keeps_together_what_the_setting_names(
     torn = [key for key in files if part_of[key] != part_of[key.replace("-50", "-90")]]
     assert (torn == []) == (kind == "near")
     assert kind == "none" or part_of["viaduct/9-50.jpg"] == part_of["viaduct/copy.jpg"]
+
+
+def test_duplicates_that_a_published_split_tears_apart_are_not_called_kept_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays as it was published; one pair lies in its training part, and one is trained and tested."""
+    files = {
+        f"{name}/{index}.jpg": scene(name, index, 90) for name in ("beach", "viaduct") for index in range(4)
+    }
+    files |= {"beach/twin.jpg": files["beach/0.jpg"], "viaduct/twin.jpg": files["viaduct/0.jpg"]}
+    tested = {"beach/3.jpg", "viaduct/3.jpg", "viaduct/twin.jpg"}
+    recipe = Prepare(side=64, filter="bicubic", non_square="squash", undecodable="refuse")
+    prepare(write(tmp_path / "raw.zip", zip_of(files)), tmp_path / "data/prepared", recipe, ignore)
+    published = table_of({key: "test" if key in tested else "train" for key in files})
+    (tmp_path / "data/prepared/parts.csv").write_text(published)
+    monkeypatch.chdir(tmp_path)
+    job = Mock(seed=0)
+    job.settings.return_value = Split(50.0, 0.0, "exact", 0.0)
+    line = stages.split.main(job)
+    assert line.endswith(", 1 groups of duplicates kept together")
+    job.warn.assert_called_once_with(
+        "1 groups of duplicates lie in several published parts, which stay as they are"
+    )
+    assert {key for key, _ in read_list(Path("data/splits/0/test.txt"))} == tested
 
 
 # ---------------------------------------------------------------- lists
