@@ -38,6 +38,8 @@ _ADVICE = "pack the images again as one zip, or unpack them and set dataset.sour
 _NAMES = "unpack it where it was made, or with its encoding (unzip -O), and pack it again with names in UTF-8"
 _UTF_8 = 0x800  # a zip member's flag
 _UNICODE_PATH = 0x7075  # a zip member's extra field
+_WIDTHS = ("<wide>", "<narrow>", "<noBreak>")
+_JOINERS, _TAGS = "\u200c\u200d", tuple(map(chr, range(0xE0020, 0xE0080)))  # of scripts, emoji and flags
 _BLOCK = 512  # tar's unit; a block of zeros ends the archive
 _ABOUT_THE_NEXT = frozenset(
     {
@@ -259,8 +261,8 @@ def check_distinct(name: str, place: str, seen: dict[str, str]) -> None:
 def _alike(path: str) -> str:
     """Return what people and some file systems take for the same as ``path``.
 
-    Folders are classes, which people tell by what they see: they are compared without characters of no width,
-    and by compatible characters (Unicode's NFKC).
+    Folders are classes, which people tell by what they see: they are compared without characters that nobody
+    sees, and with one width of letters and spaces.
     """
     *folders, last = _outer(path).split("/")
     return "/".join([*map(_seen, folders), last])
@@ -271,8 +273,12 @@ def _outer(path: str) -> str:
 
 
 def _seen(name: str) -> str:
-    wide = unicodedata.normalize("NFKC", name)
-    return " ".join("".join(one for one in wide if unicodedata.category(one) != "Cf").split())
+    shown = (
+        unicodedata.normalize("NFKC", one) if unicodedata.decomposition(one).startswith(_WIDTHS) else one
+        for one in name
+        if unicodedata.category(one) != "Cf" or one in _JOINERS or one in _TAGS
+    )
+    return " ".join("".join(shown).split())
 
 
 @contextmanager

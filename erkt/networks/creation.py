@@ -125,10 +125,14 @@ def _require_loaded(network: nn.Module, settings: Network, classes: int, weights
     heads = config["classifier"]
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
     own = dict(network.named_parameters())
+    usual = own.keys()
+    if settings.options:
+        with suppress(Exception):  # as in ``_works``; what options add is in no file
+            usual = dict(_on_shapes(replace(settings, options={}), classes).named_parameters()).keys()
     left = [
         name
         for name, values in own.items()
-        if not name.startswith(heads) and not torch.equal(values, again[name])
+        if name in usual and not name.startswith(heads) and not torch.equal(values, again[name])
     ]
     if left:
         raise ErktError(

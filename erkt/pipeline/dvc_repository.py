@@ -1,6 +1,6 @@
 """DVC's own view of the repository, for commands; a stage starts without DVC, whose import takes long."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def _lost(targets: Sequence[str], *, remote: bool) -> set[str]:
 def _take_out(names: set[str]) -> None:
     cells = lock.read_cells(paths.LOCK) if names else {}
     if names & cells.keys():
-        lock.write_cells({name: entry for name, entry in cells.items() if name not in names})
+        write_cells({name: entry for name, entry in cells.items() if name not in names})
 
 
 def _put_back(kept: Path) -> None:
@@ -106,8 +106,18 @@ def _put_back(kept: Path) -> None:
     if together == before:
         write_text(paths.LOCK, kept.read_text(encoding="utf-8"))
     else:
-        lock.write_cells(together)
+        write_cells(together)
     kept.unlink()
+
+
+def write_cells(cells: Mapping[str, Any]) -> None:
+    """Write dvc.lock with these entries as DVC does, but whole or not at all.
+
+    Another writer of YAML leaves texts without quotes that DVC takes for numbers, such as 12e34567.
+    """
+    from dvc.utils.serialize import dumps_yaml
+
+    write_text(paths.LOCK, dumps_yaml({"schema": "2.0", "stages": dict(cells)}))
 
 
 def check_recorded() -> None:

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from erkt.errors import ErktError
 from erkt.files.artifacts import MANIFEST
 from erkt.files.digests import md5_file
-from erkt.files.replace import write_text
 from erkt.files.yaml_file import read_yaml
 from erkt.inflight.states import Result
 from erkt.pipeline import paths
@@ -33,11 +30,6 @@ def read_cells(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("stages", {}), dict):
         raise ErktError(f"{path}: no dvc.lock")
     return dict(content.get("stages") or {})
-
-
-def write_cells(cells: Mapping[str, Any]) -> None:
-    """Write dvc.lock with these entries, whole or not at all."""
-    write_text(paths.LOCK, yaml.safe_dump({"schema": "2.0", "stages": dict(cells)}, sort_keys=False))
 
 
 def require_as_recorded(cell: Cell, params: Mapping[str, Any]) -> None:

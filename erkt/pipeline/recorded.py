@@ -13,12 +13,14 @@ CODE = ("erkt", "stages")
 """Folders whose files are code; other dependencies are data."""
 
 
-def faults(record: Mapping[str, Any], cells: Sequence[Cell], params: Mapping[str, Any]) -> list[str]:
+def faults(
+    record: Mapping[str, Any], cells: Sequence[Cell], params: Mapping[str, Any], *, code: bool = True
+) -> list[str]:
     """Return in words which of ``cells`` did not run with ``params`` and this code, or what breaks.
 
-    ``record`` is what DVC recorded of each cell.
+    Without ``code`` it may be another. ``record`` is what DVC recorded of each cell.
     """
-    found = [fault for cell in cells for fault in _of_cell(record, cell, params)]
+    found = [fault for cell in cells for fault in _of_cell(record, cell, params, code=code)]
     return found or list(breaks(record, cells))
 
 
@@ -34,13 +36,17 @@ def ran_with(params: Mapping[str, Any], *cells: Cell) -> bool:
     )
 
 
-def require_one_run(cells: Sequence[Cell], reader: Cell, params: Mapping[str, Any]) -> None:
-    """Raise ErktError if what ``reader`` reads is not what ``cells`` made by ``params`` and this code."""
-    if found := faults(lock.read_cells(paths.LOCK), cells, params):
+def require_one_run(
+    cells: Sequence[Cell], reader: Cell, params: Mapping[str, Any], *, code: bool = True
+) -> None:
+    """Raise ErktError if what ``reader`` reads is not what ``cells`` made by ``params`` and this code.
+
+    Without ``code`` it may have been another.
+    """
+    if found := faults(lock.read_cells(paths.LOCK), cells, params, code=code):
         more = f" and {len(found) - 1} more reasons" if len(found) > 1 else ""
-        raise ErktError(
-            f"what lies here is not one run of these params and code ({found[0]}{more}); run dvc repro"
-        )
+        what = "params and code" if code else "params"
+        raise ErktError(f"what lies here is not one run of these {what} ({found[0]}{more}); run dvc repro")
     lock.require_as_recorded(reader, params)
 
 
@@ -66,7 +72,9 @@ def breaks(record: Mapping[str, Any], cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{cell.name} read another {path} than {whose}"
 
 
-def _of_cell(record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -> Iterator[str]:
+def _of_cell(
+    record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any], *, code: bool
+) -> Iterator[str]:
     if cell.name not in record:
         yield f"{cell.name} did not run"
         return
@@ -75,7 +83,7 @@ def _of_cell(record: Mapping[str, Any], cell: Cell, params: Mapping[str, Any]) -
         yield f"{cell.name} ran with other params"
     made_from = {dep["path"]: dep["md5"] for dep in own["deps"]}
     for dep in entry["deps"]:
-        if dep.startswith(CODE) and made_from.get(dep) != _here(dep):
+        if code and dep.startswith(CODE) and made_from.get(dep) != _here(dep):
             yield f"{cell.name} ran with another {dep}"
     made = {out["path"] for out in own["outs"]}
     yield from (f"{cell.name} made no {path}" for path in cell.outputs() if path.as_posix() not in made)

@@ -63,7 +63,7 @@ def _require_unchanged(job: Job) -> None:
     if inputs_digest(job.cell, read_params(paths.PARAMS)) != job.inputs:
         raise ErktError(
             "its params, code or inputs changed while it ran, and DVC would record its result as made from "
-            "the new ones; run dvc repro again"
+            "the new ones; put them back to keep it, or leave them to make it anew, and run dvc repro"
         )
 
 

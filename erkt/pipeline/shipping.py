@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from erkt.deploy.describe import Run
+from erkt.errors import ErktError
 from erkt.pipeline import paths, recorded
 from erkt.pipeline.cells import Cell, cells_up_to
 from erkt.pipeline.git import commit_of
@@ -44,17 +45,21 @@ def require_one_run(root: Path, seed: int, params: Mapping[str, Any], teacher: s
     """Raise ErktError if the files that ``run_files`` names are not those of one run by ``params``.
 
     A student would be calibrated on images that it has learned from, for example, if lists were drawn anew.
-    Without a dvc.lock nothing is known, and nothing is said.
+    Code may have changed since. What has not been evaluated goes without figures. Without a dvc.lock nothing
+    is known, and nothing is said.
     """
     if not (root / paths.LOCK).is_file():
         return
-    if teacher is None:
-        reader = Cell("export", {"seed": str(seed)})
-    else:
-        reader = Cell("evaluate_teacher", {"seed": str(seed), "teacher": teacher})
     alone = {**params, "seeds": [seed]}
+    reader = Cell("export", {"seed": str(seed)})
     if teacher is not None:
+        if teacher not in params["teachers"]:
+            raise ErktError(f"{teacher}: params.yaml has no such teacher, so nothing is known of its run")
         alone["teachers"] = {teacher: params["teachers"][teacher]}
+        reader = Cell("evaluate_teacher", {"seed": str(seed), "teacher": teacher})
+    evaluated = (root / paths.metrics("evaluate", str(seed))).is_file()
+    left_out = {reader.stage} if evaluated else {reader.stage, "evaluate", "evaluate_teacher"}
     with chdir(root):
         cells = cells_up_to(alone, [reader.stage])
-        recorded.require_one_run([cell for cell in cells if cell.stage != reader.stage], reader, alone)
+        cells = [cell for cell in cells if cell.stage not in left_out]
+        recorded.require_one_run(cells, reader, alone, code=False)

@@ -117,7 +117,15 @@ def test_a_folder_in_two_forms_of_its_accents_is_one_folder(tmp_path: Path) -> N
 
 def test_files_may_have_names_that_look_alike(tmp_path: Path) -> None:
     """They are no classes: nobody joins two of them by mistake."""
-    names = ("a/x2.jpg", "a/x\u00b2.jpg", "a/x  2.jpg", "a/x 2.jpg")
+    names = (
+        "a/x2.jpg",
+        "a/x\u00b2.jpg",
+        "a/x  2.jpg",
+        "a/x 2.jpg",
+        "a\u00b2/x.jpg",
+        "a2/x.jpg",
+        "\u2460/x.jpg",
+    )
     found = read_all(write(tmp_path / "a", tar_of(dict.fromkeys(names, b"x"))))
     assert [name for name, _ in found] == list(names)
 

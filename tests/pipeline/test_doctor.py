@@ -646,6 +646,8 @@ def test_temporary_files_are_noted_after_a_day(tmp_path: Path, monkeypatch: Patc
     assert fixes(0.9) == []
     left = ["data/x/.part-12-folder", "data/x/.part-34-b.json", ".dvc/tmp/exps/standalone/tmpabc"]
     assert fixes(1.1) == [f"rm -r {tmp_path}/{name}" for name in left]
+    with alone(experiments / "tmpabc/.dvc/tmp/erkt/distill@0.lock", lambda: None, lambda: False):
+        assert fixes(1.1) == [f"rm -r {tmp_path}/{name}" for name in left[:2]]
 
 
 # All of it

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from closure import ROOT
+from dvc.utils.serialize import loads_yaml
 
 from erkt.errors import ErktError
-from erkt.pipeline.dvc_repository import forget_lost, without_lost
+from erkt.pipeline.dvc_repository import forget_lost, without_lost, write_cells
+from erkt.pipeline.lock import read_cells
 
 PIPELINE = """
 stages:
@@ -126,6 +128,14 @@ def test_what_a_killed_process_had_taken_out_is_put_back_by_the_next(repository:
     with without_lost():
         assert stages_of(repository) == {}
     assert (repository / "dvc.lock").read_text() == recorded
+
+
+def test_texts_that_look_like_numbers_to_dvc_stay_texts(repository: Path) -> None:
+    texts = ["12e34567", "0128", "1234567890123456789012345678e012", "~", "", "1e5", "true"]
+    cells = {"x": {"cmd": "x", "params": {"params.yaml": {f"p{n}": text for n, text in enumerate(texts)}}}}
+    write_cells(cells)
+    assert loads_yaml((repository / "dvc.lock").read_text())["stages"] == cells
+    assert read_cells(Path("dvc.lock")) == cells
 
 
 def test_a_full_disk_leaves_the_record_whole(repository: Path) -> None:

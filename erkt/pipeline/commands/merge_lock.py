@@ -15,7 +15,8 @@ from typing import Any
 
 from erkt.errors import ErktError
 from erkt.files.yaml_file import parse_yaml
-from erkt.pipeline import lock, paths
+from erkt.pipeline import paths
+from erkt.pipeline.dvc_repository import write_cells
 from erkt.pipeline.git import git
 
 Cells = Mapping[str, Any]
@@ -50,7 +51,7 @@ def run(options: Namespace) -> int:
         raise ErktError(f"{paths.LOCK} has no conflict with another side; start with git merge BRANCH")
     base, ours, theirs = (_side(root, number) if number in stages else {} for number in ("1", "2", "3"))
     joined = join(base, ours, theirs)
-    lock.write_cells(joined.cells)
+    write_cells(joined.cells)
     _take_metrics(root, joined)
     git(root, "add", str(paths.LOCK))
     for name in joined.both:

@@ -7,6 +7,7 @@ stage. With ``--table`` it is the page of an experiment's table instead.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from erkt.errors import ErktError
 from erkt.files.replace import write_text
@@ -18,7 +19,6 @@ from erkt.pipeline.params_file import read_params
 from erkt.pipeline.reporting import lineage, run_files
 from erkt.report.facts import Facts, read
 from erkt.report.lineage import Speed
-from erkt.report.networks import compared
 from erkt.report.page import run_page
 from erkt.report.table import table_page
 
@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
     else:
         params = read_params(paths.PARAMS)
         facts = read(run_files(params["seeds"], list(params["teachers"])))
-        speed = _speed(options.speed, facts) if options.speed else None
+        speed = _speed(options.speed, facts, params) if options.speed else None
         shown = build(Page, params["page"], "page").example_images
         page = run_page(facts, lineage(params), images=shown, speed=speed)
     write_text(options.out, page)
@@ -59,12 +59,12 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _speed(path: Path, facts: Facts) -> Speed:
+def _speed(path: Path, facts: Facts, params: Mapping[str, Any]) -> Speed:
     """Return the times in the table at ``path``; ErktError if they are of other networks."""
     rows: Mapping[str, Mapping[str, str]] = {row.get("network", ""): row for row in read_table(path)}
     try:
         student, ensemble = rows["student"], rows["ensemble"]
-        arch = student["architectures"]
+        arch, _ = student["architectures"], ensemble["architectures"]
         found = Speed(
             student=float(student["milliseconds"]),
             ensemble=float(ensemble["milliseconds"]),
@@ -77,11 +77,9 @@ def _speed(path: Path, facts: Facts) -> Speed:
         raise ErktError(f"{path}: not a table that erkt speed writes ({error!r})") from None
     if facts.card and facts.card.arch.partition(".")[0] != arch:
         raise ErktError(f"{path}: its student is {arch}, the run's is {facts.card.arch}; measure that one")
-    sizes = {str(one.role): str(one.parameters) for one in compared(facts)}
-    for name, row in (("student", student), ("ensemble", ensemble)):
-        found_size = row.get("parameters")
-        if found_size != sizes[name]:
-            raise ErktError(
-                f"{path}: its {name} has {found_size} parameters, the run's {sizes[name]}; measure that one"
-            )
+    own = [teacher["network"]["arch"] for teacher in params["teachers"].values()]
+    if sorted(ensemble["architectures"].split()) != sorted(arch.partition(".")[0] for arch in own):
+        raise ErktError(
+            f"{path}: its ensemble is {ensemble['architectures']}, the run's {' '.join(own)}; measure that"
+        )
     return found

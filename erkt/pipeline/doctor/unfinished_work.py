@@ -72,6 +72,8 @@ def _in_use(file: Path) -> bool:
 
 
 def _leftover(path: Path) -> Iterator[Finding]:
+    if any(_in_use(held) for held in (path / paths.RUNNING).glob("*.lock")):
+        return  # a stage that writes elsewhere for days
     facts = [file.stat() for file in (path, *path.rglob("*"))]
     idle = time.time() - max(fact.st_ctime for fact in facts)  # a link to an older file has its mtime
     if idle > _LEFT_SECONDS:
