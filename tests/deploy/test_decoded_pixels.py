@@ -86,7 +86,7 @@ def test_hsv_is_converted_as_prepare_converts_it() -> None:
         (torch.full((3, 8, 8), float("nan")), r"outside \[0, 1\]"),
         (torch.zeros(3, 8, 8, dtype=torch.int64), "int64"),
         (7, "int: expected a path"),
-        (Image.new("F", (8, 8)), "pixel mode F is not supported"),
+        (Image.new("F", (8, 8)), "1 band of float32; set prepare.bands"),
         (Image.new("RGB", (0, 8)), "PIL image of mode RGB|empty|cannot"),
     ],
 )

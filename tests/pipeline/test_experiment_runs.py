@@ -16,7 +16,8 @@ import yaml
 from clone import Clone, finished_clone
 
 from erkt import cli
-from erkt.pipeline.experiments import definition, runs
+from erkt.pipeline import recorded
+from erkt.pipeline.experiments import definition
 from erkt.views.pairs import batches, partners
 
 Command = Callable[..., tuple[int, str, str]]
@@ -133,7 +134,7 @@ def erkt(ran: Ran, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     """Return what runs a command in the clone, and returns its status, output and errors."""
     monkeypatch.chdir(ran.clone.folder)
     definition.find_preset.cache_clear()  # a process knows one repository, and no change of its files
-    runs._here.cache_clear()
+    recorded._here.cache_clear()
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["erkt", *words])
