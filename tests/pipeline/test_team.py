@@ -44,14 +44,14 @@ def test_images_are_never_pushed_and_everything_else_is(team: Team) -> None:
     kept = objects(team.folder / "ana/.dvc/cache") - objects(team.folder / "remote")
     lock = yaml.safe_load((team.folder / "ana/dvc.lock").read_text(encoding="utf-8"))
     outs = {out["path"]: out["md5"] for cell in lock["stages"].values() for out in cell["outs"]}
-    images = {outs.pop(path) for path in ("data/archive", "data/prepared", "data/report.html")}
+    images = {outs.pop(path) for path in ("data/archive", "data/prepared")}
     assert images < kept
     assert {md5 for path, md5 in outs.items() if path.startswith("data/")} <= objects(team.folder / "remote")
 
 
 def test_a_fresh_clone_makes_the_images_and_pulls_the_rest(team: Team) -> None:
     printed = team.run("ben: a fresh clone")
-    assert executed(printed) == IMAGES + PAGE
+    assert executed(printed) == IMAGES
     assert team.shell("ben", "git status --porcelain") == ""
     assert executed(team.shell("ben", "dvc repro")) == []
 

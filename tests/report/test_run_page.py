@@ -277,4 +277,4 @@ def test_the_stage_declares_the_templates_too() -> None:
     assert "erkt/report/templates" in stages["report"]["deps"]
     readers = [name for name, entry in stages.items() if "data/report.html" in entry["deps"]]
     assert readers == []
-    assert stages["report"]["outs"] == [{"data/report.html": {"push": False}}]
+    assert stages["report"]["outs"] == ["data/report.html"]
