@@ -8,8 +8,10 @@ by value, so that they need not have the same version of it.
 import importlib
 import os
 import secrets
+import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -269,6 +271,9 @@ def _work(
 ) -> tuple[str, float, Any]:
     """Run a task on a worker; return the node, the seconds, and what the function returned."""
     ray = importlib.import_module("ray")
+    if threading.current_thread() is threading.main_thread():
+        # Ray stops a task as Ctrl-C would, which a shell has its jobs in the background ignore.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     node: str = ray.get_runtime_context().get_node_id()
     with suppress(ray.exceptions.RayError):  # it is waited for, so that it is known where a task failed
         ray.get(board.began.remote(key, node), timeout=_CONNECT_SECONDS)
