@@ -3,7 +3,7 @@
 from erkt.data.index import NO_LABEL, read_index
 from erkt.data.lists import write_list, write_unlabelled
 from erkt.data.parts import read_table
-from erkt.data.splits import as_published, repeats, split
+from erkt.data.splits import as_published, repeats, split, torn
 from erkt.params.split import Split
 from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
@@ -38,9 +38,7 @@ def main(job: Job) -> str:
         job.note({"left_out": repeated})
         named = ", ".join(repeated[:10]) + (", ..." if len(repeated) > 10 else "")
         job.warn(f"{len(repeated)} unlabelled images repeat validation or test images, left out: {named}")
-    part_at = {place: part for part, positions in parts.items() for place in positions}
-    apart = sum(len({part_at[place] for place in group if place in part_at}) > 1 for group in groups)
-    if apart:  # what is drawn here keeps all together
+    if apart := torn(groups, parts):  # what is drawn here keeps all together
         job.warn(f"{apart} groups of duplicates lie in several published parts, which stay as they are")
     kept = f", {len(groups) - apart} groups of duplicates kept together" if groups else ""
     unlabelled = f", {sizes['unlabelled']} unlabelled" if sizes["unlabelled"] else ""

@@ -24,6 +24,6 @@ def pages(data: bytes) -> int:
             for number in range(count):
                 file.seek(number)
                 whole += number == 0 or not file.tag_v2.get(_KIND, 0) & (_REDUCED | _MASK)
-            return max(1, whole)
+            return whole
     except Exception:  # noqa: BLE001  # Pillow documents no closed set of what it raises for a bad file
         return 1

@@ -16,7 +16,7 @@ contain a smaller one; the rest holds.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from erkt.data.index import NO_LABEL, order_of
@@ -111,6 +111,12 @@ def as_published(
                     "correct dataset.parts, or drop the class"
                 )
     return _in_key_order(parts, keys)
+
+
+def torn(groups: Iterable[Iterable[int]], parts: Mapping[str, Iterable[int]]) -> int:
+    """Return how many of ``groups`` of positions lie in several of ``parts``."""
+    part_at = {place: part for part, positions in parts.items() for place in positions}
+    return sum(len({part_at[place] for place in group if place in part_at}) > 1 for group in groups)
 
 
 def _in_key_order(parts: Mapping[str, Sequence[Unit]], keys: Sequence[str]) -> dict[str, list[int]]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,24 +59,13 @@ def alone(lock: Path, waiting: Callable[[], None], leave: Callable[[], bool]) ->
         held.release()
 
 
-@contextmanager
-def only_one(lock: Path, taken: str) -> Iterator[None]:
-    """Let one process into the block; raises ErktError saying ``taken`` to any other.
+def only_one(lock: Path, taken: str) -> AbstractContextManager[None]:
+    """Let one process into the block, as ``alone`` does; raises ErktError saying ``taken`` to any other."""
 
-    The lock ends with its process. Raises ErktError as well if its file cannot be made.
-    """
-    held = FileLock(lock)
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        held.acquire(timeout=0)
-    except Timeout:
-        raise ErktError(taken) from None
-    except OSError as error:
-        raise ErktError(f"{lock}: no lock can be made there: {error}") from error
-    try:
-        yield
-    finally:
-        held.release()
+    def refuse() -> None:
+        raise ErktError(taken)
+
+    return alone(lock, refuse, lambda: False)
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,9 @@ def _require_loaded(network: nn.Module, settings: Network, classes: int, weights
     """Raise ErktError if the file left parameters beside the classifier at random values.
 
     timm passes over tensors that a file lacks, or has by other names, as soon as it has other classes. What
-    differs in a network that is made by another seed is random.
+    differs in a network that is made right after it, from the random numbers that come next, is random.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch.initial_seed() + 1)
         again = dict(_made(settings, classes, weights).named_parameters())
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on each network
     heads = config["classifier"]

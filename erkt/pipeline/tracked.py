@@ -13,14 +13,15 @@ from erkt.tracking import mirror
 def tracked(stage: Stage, job: Job) -> str:
     """Run the stage with its mirror in MLflow, then write the sidecar."""
     started = time.perf_counter()
-    if said := unusable(Path.cwd()):
+    state = git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock"))
+    if not state and (said := unusable(Path.cwd())):
         job.warn(f"no commit on record: {said}; erkt doctor says what to do")
     with mirror.track(
         job.settings("tracking", Tracking),
         inputs=job.inputs,
         stage=job.name,
         params=job.declared_params(),
-        tags=git_state(Path.cwd(), outputs=("data", "metrics", "dvc.lock")),
+        tags=state,
         root=job.root,
         environment=job.environment,
         warn=job.warn,

@@ -144,7 +144,7 @@ def test_times_of_the_runs_own_networks_are_shown(clone: Clone, tmp_path: Path) 
     assert "1.25 ms on the CPU, 2.8 times less than with the ensemble" in report(clone, "--speed", str(table))
     for networks, said in (
         (("resnet18", teachers), "its student is resnet18, the run's is"),
-        ((student, "resnet18 resnet50"), "its ensemble is resnet18 resnet50, the run's "),
+        ((student, "resnet18 resnet50"), "its ensemble is resnet18 resnet50, the run's is "),
     ):
         table.write_text(head + rows.format(*networks))
         assert said in clone.python("-m", "erkt", "report", "--speed", str(table)).stderr

@@ -17,7 +17,7 @@ from erkt.params.schema import build
 from erkt.pipeline import paths
 from erkt.pipeline.params_file import read_params
 from erkt.pipeline.reporting import lineage, run_files
-from erkt.report.facts import Facts, read
+from erkt.report.facts import read
 from erkt.report.lineage import Speed
 from erkt.report.page import run_page
 from erkt.report.table import table_page
@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
     else:
         params = read_params(paths.PARAMS)
         facts = read(run_files(params["seeds"], list(params["teachers"])))
-        speed = _speed(options.speed, facts, params) if options.speed else None
+        speed = _speed(options.speed, params) if options.speed else None
         shown = build(Page, params["page"], "page").example_images
         page = run_page(facts, lineage(params), images=shown, speed=speed)
     write_text(options.out, page)
@@ -59,12 +59,12 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _speed(path: Path, facts: Facts, params: Mapping[str, Any]) -> Speed:
+def _speed(path: Path, params: Mapping[str, Any]) -> Speed:
     """Return the times in the table at ``path``; ErktError if they are of other networks."""
     rows: Mapping[str, Mapping[str, str]] = {row.get("network", ""): row for row in read_table(path)}
     try:
         student, ensemble = rows["student"], rows["ensemble"]
-        arch, _ = student["architectures"], ensemble["architectures"]
+        measured = {"student": student["architectures"], "ensemble": ensemble["architectures"]}
         found = Speed(
             student=float(student["milliseconds"]),
             ensemble=float(ensemble["milliseconds"]),
@@ -75,11 +75,14 @@ def _speed(path: Path, facts: Facts, params: Mapping[str, Any]) -> Speed:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ErktError(f"{path}: not a table that erkt speed writes ({error!r})") from None
-    if facts.card and facts.card.arch.partition(".")[0] != arch:
-        raise ErktError(f"{path}: its student is {arch}, the run's is {facts.card.arch}; measure that one")
-    own = [teacher["network"]["arch"] for teacher in params["teachers"].values()]
-    if sorted(ensemble["architectures"].split()) != sorted(arch.partition(".")[0] for arch in own):
-        raise ErktError(
-            f"{path}: its ensemble is {ensemble['architectures']}, the run's {' '.join(own)}; measure that"
-        )
+    own = {
+        "student": [params["student"]["arch"]],
+        "ensemble": [teacher["network"]["arch"] for teacher in params["teachers"].values()],
+    }
+    for name, networks in own.items():
+        archs = sorted(arch.partition(".")[0] for arch in networks)
+        if sorted(measured[name].split()) != archs:
+            raise ErktError(
+                f"{path}: its {name} is {measured[name]}, the run's is {' '.join(archs)}; measure that one"
+            )
     return found
