@@ -1,6 +1,7 @@
 """What ours is compared with, as others write it: the loss, the augmentation, the whole loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,6 +14,21 @@ def dist(student: Tensor, teacher: Tensor, tau: float) -> Tensor:
     """Return DIST by cosines of centred probabilities, eager, as in arXiv:2205.10536 and its code."""
     p, q = (student / tau).softmax(dim=1), (teacher / tau).softmax(dim=1)
     return 2 * (1 - _correlation(p, q).mean()) + 2 * (1 - _correlation(p.T, q.T).mean())
+
+
+@contextmanager
+def torchs_own_settings() -> Iterator[None]:
+    """Run a GPU's kernels as torch does without a word from its user."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    repeated = torch.are_deterministic_algorithms_enabled()
+    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = True, False, False
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
+        torch.use_deterministic_algorithms(repeated, warn_only=True)
 
 
 def torchvision_chain(settings: ViewSettings, side: int) -> Callable[[Tensor], Tensor]:

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 
 from benchmarks import others, paper
 from benchmarks.session import Bench, Race
-from benchmarks.training import cached_teachers, epoch
+from benchmarks.training import cached_teachers, epochs
 from erkt.data.images import Subset
 from erkt.scenes import CLASSES, render
 
@@ -33,6 +33,7 @@ _DISTINCT = (
 def test_plain(side: int, bench: Bench, race: Race, tmp_path: Path) -> None:
     """ImageFolder, torchvision v2 image by image, the ensemble online, the same loss; NCHW, plain AdamW.
 
+    On a GPU with torch's own settings: TF32 in convolutions, and kernels that need not repeat their bits.
     On a CPU with and without worker processes, whichever is faster: beside a step that takes all cores they
     may not pay. Beside a GPU with them.
     """
@@ -62,16 +63,18 @@ def test_plain(side: int, bench: Bench, race: Race, tmp_path: Path) -> None:
     mix = v2.CutMix(num_classes=len(paper.CLASSES))
     student = theirs.network.train()
 
-    def plain(loader: DataLoader[tuple[Tensor, Tensor]]) -> None:
-        optimizer = torch.optim.AdamW(student.parameters(), lr=2e-4, weight_decay=1e-6)
-        for images, labels in loader:
-            images, targets = mix(images.to(bench.device), labels.to(bench.device))
-            loss = plain_loss(student(images), teach(images), targets)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    optimizer = torch.optim.AdamW(student.parameters(), lr=2e-4, weight_decay=1e-6)
 
-    calls = {"ours": partial(epoch, ours, data, cached_teachers(teachers, data))}
+    def plain(loader: DataLoader[tuple[Tensor, Tensor]]) -> None:
+        with others.torchs_own_settings():
+            for images, labels in loader:
+                images, targets = mix(images.to(bench.device), labels.to(bench.device))
+                loss = plain_loss(student(images), teach(images), targets)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    calls = {"ours": epochs(ours, data, cached_teachers(teachers, data))}
     seconds = race(calls | {name: partial(plain, loader) for name, loader in loaders.items()})
     own = seconds.pop("ours")
     fastest = min(seconds, key=lambda name: statistics.median(seconds[name]))

@@ -9,27 +9,29 @@ import pytest
 
 from benchmarks import paper
 from benchmarks.session import Bench, Race
-from benchmarks.training import bare_steps, cached_teachers, epoch
+from benchmarks.training import bare_step, cached_teachers, epochs, times
 from erkt.networks.onnx_teacher import OnnxTeacher
 from erkt.teachers.writer import block_logits
+
+STEPS = {"cpu": 5, "cuda": 40}
+"""Of an epoch, whose start weighs little in a run of a hundred steps and more; a GPU's step is short."""
 
 
 @pytest.mark.parametrize("side", [128, 256])
 def test_step(side: int, bench: Bench, race: Race) -> None:
     """A step from the cache (read, VSM, loss, backward, optimizer, logging) against the student's alone.
 
-    Both with the same optimizer in the same form; the bare step's loss is cross-entropy.
+    Both are one training, with the same optimizer in the same form; the bare step's loss is cross-entropy.
     """
     if bench.quick and side > 128:
         pytest.skip("the short version")
-    # An epoch has a hundred steps and more, so what it starts with should weigh little here too.
-    steps, longer = (3, 1) if bench.quick else (5, 3)
+    steps, longer = (3, 1) if bench.quick else (STEPS[bench.device.type], 3)
     data = paper.data(paper.images(steps * paper.BATCH, side), bench.device)
     cached = cached_teachers(paper.teachers(side, bench.device), data)
     ours, bare = (paper.network(paper.STUDENT, side, bench.device) for _ in range(2))
     batch = data.batch(data.view(0), data.in_order(0)[0])
 
-    calls = {"ours": partial(epoch, ours, data, cached), "bare": partial(bare_steps, bare, batch, steps)}
+    calls = {"ours": epochs(ours, data, cached), "bare": partial(times, steps, bare_step(bare, batch))}
     seconds = race(calls, longer=longer)
     ratios = [theirs / own for own, theirs in zip(seconds["ours"], seconds["bare"], strict=True)]
     bench.add("step", "the student's bare step", ratios, size=side, batch=paper.BATCH)
@@ -44,14 +46,15 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
     """
     if bench.quick and side > 128:
         pytest.skip("the short version")
-    data = paper.data(paper.images(2 * paper.BATCH, side), bench.device)
+    steps = 2 if bench.quick or bench.device.type == "cpu" else STEPS["cuda"] // 2
+    data = paper.data(paper.images(steps * paper.BATCH, side), bench.device)
     online = paper.teachers(side, bench.device)
     large = paper.data(data.subset, bench.device, paper.PARAMS["runtime"]["inference_batch"])
     cached = cached_teachers(online, data)
     students = [paper.network(paper.STUDENT, side, bench.device) for _ in range(2)]
     calls = {
-        "cached": partial(epoch, students[0], data, cached),
-        "online": partial(epoch, students[1], data, online),
+        "cached": epochs(students[0], data, cached),
+        "online": epochs(students[1], data, online),
         "eager": partial(cached_teachers, online, large),
     }
     if bench.device.type == "cpu" and not (bench.quick or bench.eager):
@@ -61,8 +64,8 @@ def test_epoch_and_total(side: int, bench: Bench, race: Race) -> None:
         )
     seconds = race(calls)
     facts = {"size": side, "batch": paper.BATCH}
-    epochs = [online / cached for cached, online in zip(seconds["cached"], seconds["online"], strict=True)]
-    bench.add("epoch", "an epoch with the teachers online", epochs, **facts)
+    ratios = [online / cached for cached, online in zip(seconds["cached"], seconds["online"], strict=True)]
+    bench.add("epoch", "an epoch with the teachers online", ratios, **facts)
     if "onnx" in seconds:
         faster = [eager / onnx for eager, onnx in zip(seconds["eager"], seconds["onnx"], strict=True)]
         bench.add("caching", "caching: onnx against eager", faster, **facts | {"batch": large.batch_size})

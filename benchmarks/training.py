@@ -1,8 +1,10 @@
 """An epoch of the student with the paper's recipe, the teachers' logits on it, and bare steps beside it."""
 
 import os
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from benchmarks import paper
 from erkt.machine.progress import Progress
@@ -12,8 +14,11 @@ from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
+from erkt.training.graphs import Recorder
 from erkt.training.ranks import ALONE, Ranks
 from erkt.views.batches import Batch, ViewBatches
+
+_MOST_EPOCHS = 1_000_000
 
 
 def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeachers:
@@ -22,30 +27,59 @@ def cached_teachers(teachers: OnlineTeachers, data: ViewBatches) -> CachedTeache
     return CachedTeachers(members, teachers.weights, teachers.space)
 
 
-def bare_steps(network: Classifier, batch: Batch, steps: int) -> None:
-    """Train ``network`` on the ready images of ``batch``, without distillation, for ``steps`` steps."""
+def bare_step(network: Classifier, batch: Batch, *, recorded: bool = False) -> Callable[[], Tensor]:
+    """Return what trains ``network`` for a step on the ready images of ``batch``, without distillation.
+
+    ``recorded``: a CUDA graph may hold it.
+    """
     model, images = network.train(), batch.images.contiguous(memory_format=torch.channels_last)
     model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, weight_decay=1e-6, fused=True)
-    for _ in range(steps):
+    rate = torch.tensor(2e-4, device=images.device) if recorded else 2e-4
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=rate, weight_decay=1e-6, fused=True, capturable=recorded
+    )
+
+    def step() -> Tensor:
         loss = torch.nn.functional.cross_entropy(model(images), batch.label_a)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        return loss.detach()
+
+    return step
 
 
-def epoch(student: Classifier, data: ViewBatches, teach: Teach, ranks: Ranks = ALONE) -> None:
-    """Train ``student`` for one epoch with the paper's recipe and loss, with progress shown to nobody."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        shown = Progress(None, label="benchmark", unit="steps", stream=nowhere)
-        steps = fit(
-            student,
-            data,
-            paper.objective(),
-            recipe=paper.recipe(),
-            seed=0,
-            teach=teach,
-            on_step=lambda done, _: shown.update(done),
-            ranks=ranks,
-        )
-        list(steps)
+def times(count: int, call: Callable[[], object]) -> None:
+    """Call ``call`` so many times."""
+    for _ in range(count):
+        call()
+
+
+def epochs(
+    student: Classifier,
+    data: ViewBatches,
+    teach: Teach,
+    ranks: Ranks = ALONE,
+    recorder: Recorder | None = None,
+) -> Callable[[], object]:
+    """Return what trains ``student`` for its next epoch with the paper's recipe.
+
+    It is one training, as a run has it: what it begins with is done once. Progress is shown to nobody.
+    """
+
+    def all_epochs() -> Iterator[object]:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            shown = Progress(None, label="benchmark", unit="steps", stream=nowhere)
+            yield from fit(
+                student,
+                data,
+                paper.objective(),
+                recipe=paper.recipe(_MOST_EPOCHS),
+                seed=0,
+                teach=teach,
+                on_step=lambda done, _: shown.update(done),
+                ranks=ranks,
+                recorder=recorder,
+            )
+
+    return all_epochs().__next__

@@ -23,7 +23,7 @@ from dvc_data.hashfile.hash import file_md5
 from PIL import Image
 
 from benchmarks import paper
-from benchmarks.training import cached_teachers, epoch
+from benchmarks.training import cached_teachers, epochs
 from erkt.data.index import Row, read_index, write_index
 from erkt.data.prepare import decode
 from erkt.files.digests import sha256_file
@@ -109,8 +109,9 @@ def _networks(device: torch.device) -> dict[str, Any]:
         training_teachers[name] = len(subset) / seconds
     student = paper.network(paper.STUDENT, _SIDE, device)
     cached = cached_teachers(teachers, data)
-    epoch(student, data, cached)
-    training = len(subset) / _seconds(lambda: epoch(student, data, cached), device)
+    epoch = epochs(student, data, cached)
+    epoch()
+    training = len(subset) / _seconds(epoch, device)
     view, orders = data.view(0), data.in_order(0)
     rendering = _seconds(lambda: [data.batch(view, order) for order in orders], device)
     return {

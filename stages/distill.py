@@ -14,6 +14,7 @@ from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.seeds import derive
 from erkt.teachers.teaching import Source, open_checked
 from erkt.training.engine import fit
+from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 from erkt.views.finish import Finish
 
@@ -53,6 +54,7 @@ def main(job: Job) -> str:
         checkpoints=job.checkpoints,
         recompute=job.runtime.recompute,
         ranks=job.ranks,
+        recorder=recorder(device, job.runtime.graphs),
         resizing=settings.resizing,
         averaging=settings.averaging,
     )

@@ -56,6 +56,7 @@ RUNTIME = Runtime(
     images="auto",
     deterministic=True,
     fused_views=False,
+    graphs=False,
 )
 LOSS = Loss(
     loss="dist",

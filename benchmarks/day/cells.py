@@ -38,13 +38,15 @@ from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
+from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 
 CURVE, SCORES, DONE, PACE, LENGTH, ENSEMBLE = (
     "curve.jsonl", "test.npy", "done.json", "pace.json", "length.json", "ensemble.json",
 )  # fmt: skip
-_PACED, _WAIT = 3, 0.05
-_TOGETHER = 120.0  # seconds for which a student waits for the others before it shows its pace
+_PACED = 5  # epochs
+_TOGETHER = 30.0  # seconds for which a student waits for the others before it shows its pace
+_ENDLESS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Work:
     inference_batch: int
     environment: Mapping[str, str]
     until: float
+    graphs: bool = False
 
     @property
     def params(self) -> Params:
@@ -99,7 +102,8 @@ def train_teacher(work: Work, seed: int, name: str) -> None:
     data = ViewBatches(train, views, own, recipe.epochs, recipe.batch_size, device)
     folder.mkdir(parents=True)
     with (folder / CURVE).open("w", encoding="utf-8") as curve:
-        for epoch in fit(model, data, Supervised(), recipe=recipe, seed=own):
+        graphs = recorder(device, work.graphs)
+        for epoch in fit(model, data, Supervised(), recipe=recipe, seed=own, recorder=graphs):
             curve.write(json.dumps(epoch) + "\n")
     np.save(folder / "val.npy", predict(model, val, work.inference_batch, device))
     for kind, count in stored_views(work.rows).items():
@@ -129,8 +133,7 @@ def train_student(work: Work, seed: int, row: str, all_ready: Barrier) -> None:
     teach = _teachers(work, seed, kind_of(params)) if objective.needs_teacher else None
     folder.mkdir(parents=True)
     all_of_it = _Student(work, network, own, data, objective, settings, teach)
-    _show_pace(all_of_it, folder, all_ready)
-    length = _length(work)
+    length = _show_pace(all_of_it, folder, all_ready)
     epochs = length["epochs"] * settings.recipe.epochs // length["asked"]
 
     started, model, done = time.time(), all_of_it.network_anew(), 0
@@ -178,29 +181,33 @@ class _Student:
             teach=self.teach,
             resizing=self.settings.resizing,
             averaging=self.settings.averaging,
+            recorder=recorder(self.data.device, self.work.graphs),
         )
 
 
-def _show_pace(student: _Student, folder: Path, all_ready: Barrier) -> None:
-    """Write the seconds of an epoch, measured while every other student trains too."""
-    model = student.network_anew()
-    try:
-        all_ready.wait(_TOGETHER)
-    except BrokenBarrierError:
-        print(f"  {folder.name}: not all students began; the pace is that of fewer", flush=True)
-    taken, last = [], time.time()
-    for _ in student.epochs(model, _PACED):
+def _show_pace(student: _Student, folder: Path, all_ready: Barrier) -> dict[str, Any]:
+    """Write the seconds of an epoch, measured while every other student trains too; return the length.
+
+    It goes on until the length is known, so that the others measure theirs beside it.
+    """
+    work, taken = student.work, []
+    for number, _ in enumerate(student.epochs(student.network_anew(), _ENDLESS)):
+        if number == 0:  # which is slow: all begin to count after theirs
+            try:
+                all_ready.wait(_TOGETHER)
+            except BrokenBarrierError:
+                print(f"  {folder.name}: not all students began; the pace is that of fewer", flush=True)
+            last = time.time()
+            continue
         taken.append(time.time() - last)
         last = time.time()
-    write_json(folder / PACE, {"seconds": sum(taken[1:]) / len(taken[1:]), "first": taken[0]})
-
-
-def _length(work: Work) -> dict[str, Any]:
-    while not (work.folder / LENGTH).exists():
-        if time.time() > work.until:
-            raise ErktError("nobody said in time how many epochs fit")
-        time.sleep(_WAIT)
-    return read_json(work.folder / LENGTH)
+        if len(taken) == _PACED:
+            write_json(folder / PACE, {"seconds": sum(taken) / _PACED})
+        if (work.folder / LENGTH).exists():
+            return read_json(work.folder / LENGTH)
+        if last > work.until:
+            break
+    raise ErktError("nobody said in time how many epochs fit")
 
 
 def _teachers(work: Work, seed: int, kind: str) -> CachedTeachers:

@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks import memory, paper
 from benchmarks.day.bounds import Check, largest, relative, share_beyond, turned
 from benchmarks.day.places import EQUIVALENCE
-from benchmarks.day.processes import Outcome, last_line, run_beside
+from benchmarks.day.processes import Outcome, Task, last_line, run_beside
 from benchmarks.day.sizes import Sizes
 from benchmarks.day.trained import STUDENT, chosen, short, small, still, train_kept, write_peak
 from erkt.files.json_file import write_json
@@ -33,6 +33,7 @@ from erkt.seeds import stream
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
+from erkt.training.graphs import BEFORE
 from erkt.views.batches import ViewBatches
 
 CPU = torch.device("cpu")
@@ -52,19 +53,30 @@ def run(out: Path, scratch: Path, device: str, sizes: Sizes, until: float) -> No
     """
     small(sizes)
     both = Both(chosen(device), sizes, scratch, until)
-    rows: list[dict[str, object]] = []
-    for name, checks in both.all():
+    asked = list(both.all())
+    rows: dict[str, list[dict[str, object]]] = {name: [_not(name, "not reached")] for name, _ in asked}
+    for name, checks in asked:
+        found: list[dict[str, object]] = []
         try:
             if time.time() >= until:
                 raise TimeoutError("left out: no time")
             for check in checks():
-                rows.append(check.row())
+                found.append(check.row())
+                rows[name] = found
                 print(f"  {check.name}: {check.found:.3g}, at most {check.bound:g} {check.note}", flush=True)
-                write_json(out / EQUIVALENCE, rows)
+                _write(out, rows)
         except Exception as error:  # noqa: BLE001  # the checks after it are made all the same
-            rows.append({"name": name, "kept": False, "error": last_line(error)})
+            rows[name] = [*found, _not(name, last_line(error))]
             print(f"  {name}: {last_line(error)}", flush=True)
-            write_json(out / EQUIVALENCE, rows)
+            _write(out, rows)
+
+
+def _not(name: str, why: str) -> dict[str, object]:
+    return {"name": name, "kept": False, "error": why}
+
+
+def _write(out: Path, rows: dict[str, list[dict[str, object]]]) -> None:
+    write_json(out / EQUIVALENCE, [row for found in rows.values() for row in found])
 
 
 @dataclass(frozen=True)
@@ -90,13 +102,15 @@ class Both:
         """Yield name and checks of everything that is compared, the most important first."""
         yield "views", self.views
         yield "losses", self.losses
-        yield "fused views", self.fused_views
         yield "step", self.step
         yield "repeated", self.repeated
         yield "cache", self.cache
         yield "resume", self.resume
-        yield "recompute", self.recompute
         yield "memory", self.memory
+        yield "recompute", self.recompute
+        # A kernel that fails on a device may spoil whatever comes after it in this process.
+        yield "graphs", self.graphs
+        yield "fused views", self.fused_views
 
     def views(self) -> Iterator[Check]:
         """Table 1 on noise, where a pixel that comes from its neighbour is seen at once."""
@@ -182,16 +196,10 @@ class Both:
 
     def resume(self) -> Iterator[Check]:
         """A training that SIGKILL ends after some steps, and that goes on, against an unbroken one."""
-        folder, arguments = self.scratch / "resume", (self.device.type, self.sizes)
-        for name in ("killed", _WHOLE):
-            (folder / name).mkdir(parents=True)
-        tasks = {
-            name: (train_kept, (folder / name, name == "killed", *arguments)) for name in ("killed", _WHOLE)
-        }
-        first = run_beside(tasks, self.device.type, self.until)
+        folder, first = self.scratch / "resume", {name: self._beside[name] for name in ("killed", _WHOLE)}
         if not (folder / "killed" / FILE).is_file():
             raise RuntimeError(f"no checkpoint was left by the training that was killed: {_of(first)}")
-        later = {"resumed": (train_kept, (folder / "killed", False, *arguments))}
+        later = {"resumed": (train_kept, (folder / "killed", False, self.device.type, self.sizes))}
         for outcomes in (first, run_beside(later, self.device.type, self.until)):
             for name, outcome in outcomes.items():
                 if name != "killed" and outcome.error:
@@ -212,24 +220,48 @@ class Both:
         apart = relative(again.statistics, usual.statistics)
         yield Check("recompute, statistics", "relative difference", apart, STATISTICS, note=_bits(apart))
 
+    def graphs(self) -> Iterator[Check]:
+        """A training whose steps are recorded and replayed, against one without; a CPU records nothing."""
+        steps = self.sizes.steps + BEFORE
+        usual, graphs = (self._train(self.device, steps, graphs=graphs) for graphs in (False, True))
+        apart = relative(graphs.moved, usual.moved)
+        yield Check(
+            "graphs", f"{steps} steps: relative difference of how far weights moved", apart, RESUMED,
+            note=_bits(apart),
+        )  # fmt: skip
+        apart = relative(graphs.statistics, usual.statistics)
+        yield Check("graphs, statistics", "relative difference", apart, STATISTICS, note=_bits(apart))
+
     def memory(self) -> Iterator[Check]:
-        """The most that each kind of work takes of the device, beside many images; all at a time."""
-        folder, (count, side) = self.scratch / "memory", self.sizes.memory
-        folder.mkdir()
-        np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, 3, side, side)).flush()
-        largest_one = list(paper.TEACHERS.values())[1]
-        kinds = {"distill": paper.STUDENT, "train": largest_one, "cache": largest_one}
-        tasks = {
-            kind: (write_peak, (folder / kind, memory.Work(folder, kind, arch), self.sizes))
-            for kind, arch in kinds.items()
-        }
-        outcomes = run_beside(tasks, self.device.type, self.until)
-        for kind, arch in kinds.items():
-            if outcomes[kind].error:
-                raise RuntimeError(f"{kind}: {outcomes[kind].error}")
-            most = int((folder / kind).read_text(encoding="ascii")) / 1e9
+        """The most that each kind of work takes of the device, beside many images."""
+        count, side = self.sizes.memory
+        for kind, arch in self._kinds.items():
+            if self._beside[kind].error:
+                raise RuntimeError(f"{kind}: {self._beside[kind].error}")
+            most = int((self.scratch / "memory" / kind).read_text(encoding="ascii")) / 1e9
             what = f"GB, {arch.partition('.')[0]}, batch {paper.BATCH}, {count} images of {side} px"
             yield Check(f"memory, {kind}", what, most, memory.LIMITS[self.device.type] / 1e9)
+
+    @property
+    def _kinds(self) -> dict[str, str]:
+        largest_one = list(paper.TEACHERS.values())[1]
+        return {"distill": paper.STUDENT, "train": largest_one, "cache": largest_one}
+
+    @cached_property
+    def _beside(self) -> dict[str, Outcome]:
+        """How the processes ended that ``resume`` and ``memory`` need, all at a time."""
+        resume, folder = self.scratch / "resume", self.scratch / "memory"
+        for path in (resume / "killed", resume / _WHOLE, folder):
+            path.mkdir(parents=True)
+        count, side = self.sizes.memory
+        np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, 3, side, side)).flush()
+        tasks: dict[str, Task] = {
+            name: (train_kept, (resume / name, name == "killed", self.device.type, self.sizes))
+            for name in ("killed", _WHOLE)
+        }
+        for kind, arch in self._kinds.items():
+            tasks[kind] = (write_peak, (folder / kind, memory.Work(folder, kind, arch), self.sizes))
+        return run_beside(tasks, self.device.type, self.until)
 
     @cached_property
     def _cpu_step(self) -> _Trained:
@@ -245,10 +277,11 @@ class Both:
         precision: str = "fp32",
         recompute: bool = False,
         teach: Teach | None = None,
+        graphs: bool = False,
     ) -> _Trained:
         network = paper.network(paper.STUDENT, self.sizes.side, CPU)
         start, data = _weights(network), self._batches(device, steps)
-        loss = short(network, data, NO_CHECKPOINTS, precision, recompute, teach)
+        loss = short(network, data, NO_CHECKPOINTS, precision, recompute, teach, graphs)
         gradients = [weights.grad for weights in network.parameters() if weights.grad is not None]
         statistics = [buffer for name, buffer in network.named_buffers() if "running" in name]
         return _Trained(loss, _flat(gradients), _weights(network) - start, _flat(statistics))

@@ -55,7 +55,7 @@ def run_beside(
     """Run all ``tasks`` at a time, a process each; return by name how they ended, in the order of their ends.
 
     What still runs at ``until`` (seconds as of ``time.time``) is ended. ``meanwhile`` hears several times a
-    second who has ended so far.
+    second who has ended so far; what it raises is printed, and leaves the processes alone.
     """
     running = {name: _Running(task, context(device)) for name, task in tasks.items()}
     done: dict[str, Outcome] = {}
@@ -66,7 +66,10 @@ def run_beside(
         for name, one in running.items():
             if name not in done and one.ended:
                 done[name] = one.outcome(one in late)
-        meanwhile(done)
+        try:
+            meanwhile(done)
+        except Exception as error:  # noqa: BLE001
+            print(f"  ! {last_line(error)}", flush=True)
         time.sleep(_LOOK)
     return done
 
@@ -107,6 +110,9 @@ class _Running:
 def _guarded(says: Connection, folder: str, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.chdir(folder)  # a new interpreter begins where its parent's parent did
     die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():  # it was killed while this one imported torch
+        os._exit(1)
     try:
         work(*arguments)
     except BaseException:  # noqa: BLE001  # whatever it is, the parent writes it down

@@ -20,10 +20,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import paper
 from benchmarks.day.sizes import Sizes
-from benchmarks.training import bare_steps, epoch
+from benchmarks.training import bare_step, epochs, times
 from erkt.teachers.reader import CachedTeachers
 
-_STEPS = 5
+_STEPS = {"cpu": 5, "cuda": 40}  # of an epoch, whose start a step on a GPU would feel
 _WARM = 3
 _TRACED = {
     "launches": ("LaunchKernel", "GraphLaunch"),
@@ -49,7 +49,8 @@ def of_device(device: torch.device, sizes: Sizes) -> dict[str, float]:
         finally:
             torch.backends.cuda.matmul.allow_tf32 = before
         found[f"matrix_tflops_{name}"] = 2 * side**3 / seconds / 1e12
-    source = torch.zeros(sizes.copied, dtype=torch.uint8, device=device)
+    # Not zeros, which some memory moves faster.
+    source = torch.randint(256, (sizes.copied,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     seconds = _seconds(partial(target.copy_, source), device, sizes.repeats)
     return found | {"copied_gb_a_second": 2 * sizes.copied / seconds / 1e9}
@@ -57,20 +58,21 @@ def of_device(device: torch.device, sizes: Sizes) -> dict[str, float]:
 
 def of_steps(device: torch.device, side: int, rates: dict[str, float]) -> list[dict[str, Any]]:
     """Return for the student's bare step, and for the step from the cache, its work, calls and bounds."""
-    data = paper.data(paper.images(_STEPS * paper.BATCH, side), device)
-    network = paper.network(paper.STUDENT, side, device)
+    steps = _STEPS[device.type]
+    data = paper.data(paper.images(steps * paper.BATCH, side), device)
+    bare, cached = (paper.network(paper.STUDENT, side, device) for _ in range(2))
     block = torch.zeros(len(data.subset), len(paper.CLASSES), dtype=torch.float16).numpy()
-    cached = CachedTeachers([{0: block}] * len(paper.TEACHERS), [0.3, 0.3, 0.4], "logits")
+    teachers = CachedTeachers([{0: block}] * len(paper.TEACHERS), [0.3, 0.3, 0.4], "logits")
     batch = data.batch(data.view(0), data.in_order(0)[0])
     calls = {
-        "bare": partial(bare_steps, network, batch, _STEPS),
-        "cached": partial(epoch, network, data, cached),
+        "bare": partial(times, steps, bare_step(bare, batch)),
+        "cached": epochs(cached, data, teachers),
     }
     found = []
     for name, call in calls.items():
-        seconds = _seconds(call, device, 3) / _STEPS
+        seconds = _seconds(call, device, 3) / steps
         work = _counted(call) | _traced(call, device)
-        each: dict[str, Any] = {key: round(value / _STEPS, 1) for key, value in work.items()}
+        each: dict[str, Any] = {key: round(value / steps, 1) for key, value in work.items()}
         products = each["operations"] / rates["matrix_tflops_fp32"] / 1e12
         moved = each["bytes"] / rates["copied_gb_a_second"] / 1e9
         each |= {"seconds": seconds, "seconds_of_products": products, "seconds_of_copies": moved}

@@ -21,6 +21,7 @@ from benchmarks.day.trained import chosen, small
 from benchmarks.rows import Row, write
 from benchmarks.session import Bench
 from erkt.files.json_file import write_json
+from erkt.views import fused
 
 Benchmark = tuple[str, float, Callable[[], object]]
 """A name, the seconds that it may take, and what measures and adds its rows."""
@@ -74,21 +75,29 @@ def _all(bench: Bench, out: Path, sizes: Sizes) -> Iterator[Benchmark]:
     found: dict[str, float] = {}
     yield "rates of the device", 5, partial(_rates, bench, out, sizes, found)
     yield "work of a step", 10, partial(_steps, bench, out, sizes, found)
-    from benchmarks import test_infer, test_loss, test_plain, test_training, test_vsm
+    from benchmarks import test_graphs, test_infer, test_loss, test_plain, test_training, test_vsm
 
-    race = bench.race
-    for number, side in enumerate(sizes.raced):
-        if number == 0 or side >= 128:
+    race, folder, (first, *others) = bench.race, partial(_in_a_folder, bench=bench), sizes.raced
+    yield f"step, {first} px", 10, partial(test_training.test_step, first, bench, race)
+    yield f"epoch, {first} px", 20, partial(test_training.test_epoch_and_total, first, bench, race)
+    yield f"plain, {first} px", 45, partial(folder, test_plain.test_plain, first)
+    yield f"workers, {first} px", 20, partial(test_vsm.test_vsm_against_workers, first, bench, race)
+    yield f"vsm, {first} px", 5, partial(_on_one_thread, test_vsm.test_vsm, first, bench, race)
+    for classes in (45, 1000):
+        yield f"loss, {classes}", 5, partial(test_loss.test_loss, classes, bench, race)
+    # A kernel that fails on a device may spoil whatever comes after it in this process.
+    yield f"graphs, {first} px", 15, partial(test_graphs.test_graphs, first, bench, race)
+    if bench.device.type == "cuda" and fused.available():
+        yield f"fused, {first} px", 10, partial(test_vsm.test_vsm_fused, first, bench, race)
+    for batch in (1, 64) if not bench.quick else (1,):
+        yield f"infer, {batch}", 10, partial(folder, test_infer.test_infer, batch)
+    for side in others:
+        if side >= 128:
+            yield f"graphs, {side} px", 15, partial(test_graphs.test_graphs, side, bench, race)
             yield f"step, {side} px", 10, partial(test_training.test_step, side, bench, race)
             yield f"epoch, {side} px", 20, partial(test_training.test_epoch_and_total, side, bench, race)
         yield f"vsm, {side} px", 5, partial(_on_one_thread, test_vsm.test_vsm, side, bench, race)
         yield f"workers, {side} px", 20, partial(test_vsm.test_vsm_against_workers, side, bench, race)
-        if number == 0:
-            yield f"plain, {side} px", 45, partial(_in_a_folder, test_plain.test_plain, side, bench)
-            for classes in (45, 1000):
-                yield f"loss, {classes}", 5, partial(test_loss.test_loss, classes, bench, race)
-            for batch in (1, 64) if not bench.quick else (1,):
-                yield f"infer, {batch}", 10, partial(_in_a_folder, test_infer.test_infer, batch, bench)
 
 
 def _rates(bench: Bench, out: Path, sizes: Sizes, found: dict[str, float]) -> None:
@@ -110,6 +119,6 @@ def _on_one_thread(measure: Callable[..., None], *arguments: object) -> None:
         torch.set_num_threads(before)
 
 
-def _in_a_folder(measure: Callable[..., None], size: int, bench: Bench) -> None:
+def _in_a_folder(measure: Callable[..., None], size: int, *, bench: Bench) -> None:
     with TemporaryDirectory() as folder:
         measure(size, bench, bench.race, Path(folder))

@@ -30,10 +30,14 @@ from erkt.params.prepare import Prepare
 from erkt.params.schema import build
 from erkt.params.split import Split
 
-MARGIN = 0.9
+MARGIN = 0.8
 """Of the time left, what the epochs may take by the pace that was shown."""
-RESERVE = 0.04
+RESERVE = 0.08
 """Of the part's time, what is left for the test part and the tables."""
+TEACHING = 0.5
+"""Of the part's time, what teachers may take."""
+PATIENCE = 45.0
+"""Seconds from the first pace that is shown, after which students that have shown none are not waited for."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Asked:
     epochs: int
     inference_batch: int
     environment: dict[str, str]
+    graphs: bool = False
 
 
 def run(out: Path, scratch: Path, device: str, asked: Asked, until: float) -> None:
@@ -58,7 +63,9 @@ def run(out: Path, scratch: Path, device: str, asked: Asked, until: float) -> No
     beside = len(asked.seeds) * max(len(names), len(asked.rows))
     threads = max(1, (os.cpu_count() or 1) // beside)
     folder = scratch / "table9"
-    work = Work(asked.rows, folder, device, threads, asked.inference_batch, asked.environment, until)
+    work = Work(
+        asked.rows, folder, device, threads, asked.inference_batch, asked.environment, until, asked.graphs
+    )
     facts = asked.facts | {"threads": threads, "networks_at_a_time": beside, "seconds": {}}
 
     _prepare(work, asked)
@@ -80,7 +87,7 @@ def run(out: Path, scratch: Path, device: str, asked: Asked, until: float) -> No
     teachers = {
         f"{seed} {name}": (cells.train_teacher, (work, seed, name)) for seed in asked.seeds for name in names
     }
-    ended = run_beside(teachers, device, until, written("teachers"))
+    ended = run_beside(teachers, device, began + TEACHING * (until - began), written("teachers"))
     print(f"  teachers after {time.time() - began:.0f} s", flush=True)
     seeds = [seed for seed in asked.seeds if not any(ended[f"{seed} {name}"].error for name in names)]
     for seed in seeds:
@@ -95,7 +102,7 @@ def run(out: Path, scratch: Path, device: str, asked: Asked, until: float) -> No
     write, cut = written("students"), until - RESERVE * (until - began)
 
     def meanwhile(done: dict[str, Outcome]) -> None:
-        decide(work, asked, list(students), done, cut)
+        decide(work, asked, list(students), done, cut, time.time())
         write(done)
 
     ended |= run_beside(students, device, until, meanwhile)
@@ -127,20 +134,27 @@ def _mix(work: Work, seed: int, names: Sequence[str]) -> None:
     write_json(work.of(seed, cells.ENSEMBLE), {"weights": weights, "space": settings.space})
 
 
-def decide(work: Work, asked: Asked, names: Sequence[str], done: dict[str, Outcome], cut: float) -> None:
-    """Say how many epochs fit as soon as every student that still runs has shown its pace."""
+def decide(
+    work: Work, asked: Asked, names: Sequence[str], done: dict[str, Outcome], cut: float, now: float
+) -> None:
+    """Say how many epochs fit as soon as every student that still runs has shown its pace, or had time.
+
+    ``now``, and ``cut``, when students have to end, are seconds as of ``time.time``.
+    """
     target = work.folder / cells.LENGTH
     if target.exists():
         return
-    paces = {}
+    paces, first = {}, now
     for name in names:
         seed, row = name.split()
         shown = work.of(int(seed), row) / cells.PACE
         if shown.exists():
             times = asked.rows[row]["distill"]["recipe"]["epochs"] / asked.epochs
             paces[name] = read_json(shown)["seconds"] * times
-    if paces and all(name in paces or name in done for name in names):
-        left = cut - time.time()
+            first = min(first, shown.stat().st_mtime)
+    all_shown = all(name in paces or name in done for name in names)
+    if paces and (all_shown or now - first > PATIENCE):
+        left = cut - now
         fitting = max(1, int(MARGIN * left / max(paces.values())))
         epochs = min(asked.epochs, fitting)
         write_json(target, {"epochs": epochs, "asked": asked.epochs, "cut": cut, "fitting": fitting})

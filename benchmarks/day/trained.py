@@ -23,6 +23,7 @@ from erkt.seeds import stream
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.training.engine import fit
+from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 
 STUDENT = "student.safetensors"
@@ -53,6 +54,7 @@ def short(
     precision: str = "fp32",
     recompute: bool = False,
     teach: Teach | None = None,
+    graphs: bool = False,
 ) -> float:
     """Train ``network`` for an epoch of ``data`` and return its mean loss; made logits teach unless given."""
     made = (6 * stream(0, "teacher").doubles(len(data.subset), len(paper.CLASSES))).astype(np.float16)
@@ -65,6 +67,7 @@ def short(
         teach=teach or CachedTeachers([{0: made}], [1.0], "logits"),
         checkpoints=checkpoints,
         recompute=recompute,
+        recorder=recorder(data.device, graphs),
     )
     return list(epochs)[-1]["loss"]
 

@@ -31,6 +31,11 @@ class Objective:
         """Whether the loss reads the teacher's logits."""
         return self._distill_weight > 0
 
+    @property
+    def same_from(self) -> int:
+        """The epoch, from 0, from which on the loss does not depend on the epoch: after DKD's warm-up."""
+        return self._settings.dkd.warmup_epochs if self._settings.loss == "dkd" else 0
+
     def __call__(
         self,
         student: Tensor,

@@ -6,9 +6,10 @@ from erkt.losses.cross_entropy import cutmix_cross_entropy
 
 
 class Supervised:
-    """The CutMix cross-entropy of eq. 11 alone; an ``erkt.training.engine.Objective``."""
+    """The CutMix cross-entropy of eq. 11 alone; an ``erkt.training.step.Objective``."""
 
     needs_teacher = False
+    same_from = 0
 
     def __call__(
         self,

@@ -16,9 +16,10 @@ class Runtime:
     ``inference_batch`` is even, since CutMix pairs stay together. Training and caching keep a checkpoint
     every ``checkpoint_seconds``; 0 keeps one after every step. ``recompute: true`` trains in about half the
     memory and more time, with the same bits. ``caching: onnx`` caches the teachers' logits by ONNX Runtime,
-    on a CPU. The last three are for a GPU alone: ``images`` says where training images lie (``auto``: on the
+    on a CPU. The last four are for a GPU alone: ``images`` says where training images lie (``auto``: on the
     device, if half of its free memory holds them), ``deterministic`` whether kernels must repeat their bits
-    (else cuDNN chooses the fastest by trying them), and ``fused_views: true`` makes views by Triton kernels.
+    (else cuDNN chooses the fastest by trying them), ``fused_views: true`` makes views by Triton kernels, and
+    ``graphs: true`` launches a training step as a whole, where one process trains a network.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -30,9 +31,12 @@ class Runtime:
     images: Place
     deterministic: bool
     fused_views: bool
+    graphs: bool
 
     def __post_init__(self) -> None:
         if self.inference_batch % 2:
             raise ErktError(
                 f"inference_batch must be even, since pairs stay together, found {self.inference_batch}"
             )
+        if self.recompute and self.graphs:
+            raise ErktError("recompute and graphs do not go together; set one of them to false")

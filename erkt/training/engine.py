@@ -1,53 +1,35 @@
 """The one training loop, for teachers and student alike (Algorithm 1).
 
 The loop knows neither distillation nor caching: an objective turns logits into a loss, and ``teach`` says
-where a batch's teacher logits come from. Each step seeds torch from (seed, step), so that dropout and drop
-path need no saved state, and training that goes on from a checkpoint ends with the same bits. Several
-processes may run the loop together, each on its share of every batch (``erkt.training.ranks``). Deliberately
-absent: Algorithm 1's accuracy on the test part after each epoch.
+where a batch's teacher logits come from. A step (``erkt.training.step``) is seeded from (seed, step), so that
+training that goes on from a checkpoint ends with the same bits. Several processes may run the loop together,
+each on its share of every batch (``erkt.training.ranks``). Deliberately absent: Algorithm 1's accuracy on the
+test part after each epoch.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from erkt.errors import ErktError
 from erkt.inflight.checkpoints import NO_CHECKPOINTS, Checkpoint, Checkpoints
 from erkt.networks.models import Classifier, put_on
-from erkt.networks.precision import running
-from erkt.networks.recompute import forget_activations, statistics_kept
+from erkt.networks.recompute import forget_activations
 from erkt.params.recipe import Recipe
 from erkt.params.resizing import OFF, Resizing
 from erkt.teachers.teach import Teach
 from erkt.training.agreed import Agreed
 from erkt.training.averaging import Average, average_of
 from erkt.training.finite import FiniteLosses
+from erkt.training.graphs import RecordedStep, Recorder
 from erkt.training.ranks import ALONE, Ranks
 from erkt.training.resizing import shrunk, side_at
+from erkt.training.step import Objective, Shown, Step
 from erkt.views.batches import Batch, ViewBatches
-
-
-class Objective(Protocol):
-    """What a training step minimises."""
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether teacher logits are read at all."""
-
-    def __call__(
-        self,
-        student: Tensor,
-        teacher: Tensor | None,
-        label_a: Tensor,
-        label_b: Tensor,
-        alpha: Tensor,
-        epoch: int,
-    ) -> dict[str, Tensor]:
-        """Return ``loss`` and its named parts, scalars, for student and teacher logits (B, C)."""
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
@@ -89,6 +71,7 @@ def fit(
     averaging: float = 0.0,
     recompute: bool = False,
     ranks: Ranks = ALONE,
+    recorder: Recorder | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
@@ -100,6 +83,7 @@ def fit(
     for bit, as without the interruption. ``resizing`` and ``averaging`` are those of
     ``erkt.params.distill``; where weights are averaged, ``model`` has the average after its last step.
     ``ranks`` are the processes that call this with the same arguments; each ends with the same weights.
+    A ``recorder`` launches each step as a whole (``erkt.training.graphs``) where one process trains alone.
 
     Raises ErktError naming epoch and step of the first loss that is not finite, and before a checkpoint with
     weights that are not. A GPU's losses are looked at every so many steps, at an epoch's end, and before a
@@ -108,52 +92,40 @@ def fit(
     if recompute:
         forget_activations(model)
     ranks.prepare(model, data.device)
-    trained = _trained(put_on(model, data.device))
-    optimizer = torch.optim.AdamW(
-        trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    put_on(model, data.device)
+    if recorder is None or ranks is not ALONE:
+        step = Step(model, objective, recipe, data.device, ranks)
+    else:
+        step = RecordedStep(model, objective, recipe, data.device, recorder)
     average, losses = average_of(model, averaging), FiniteLosses(data.device)
     checkpoints = checkpoints if ranks is ALONE else Agreed(checkpoints, ranks)
     place, kept = _Place(), checkpoints.restore(data.device)
     if kept is not None:
-        place = _restore(kept, model, optimizer, average)
+        place = _restore(kept, model, step, average)
     yield from place.rows
     while place.epoch < recipe.epochs:
         view, order = data.epoch(place.epoch, recipe.epochs)
         shares = ranks.deal(order)
         model.train()
         for batch in data.stream(view, shares[place.done :]):
-            count = len(order[place.done])
-            place.rate = learning_rate(recipe, place.epoch + place.done / len(order))
-            for group in optimizer.param_groups:
-                group["lr"] = place.rate
-            side = side_at(
-                resizing, data.subset.side, (place.epoch + place.done / len(order)) / recipe.epochs
-            )
+            count, progress = len(order[place.done]), place.epoch + place.done / len(order)
+            place.rate = learning_rate(recipe, progress)
             teacher = teach(batch) if teach is not None and objective.needs_teacher else None
-            logits = _logits(model, batch, recipe, ranks.seed(seed, place.step), side)
-            parts = objective(
-                ranks.whole(logits, count),
-                ranks.whole(teacher, count),
-                ranks.whole(batch.label_a, count),
-                ranks.whole(batch.label_b, count),
-                ranks.whole(batch.alpha, count),
-                place.epoch,
+            side = side_at(resizing, data.subset.side, progress / recipe.epochs)
+            parts = step(
+                _shown(batch, teacher, side),
+                count=count,
+                seed=ranks.seed(seed, place.step),
+                rate=place.rate,
+                epoch=place.epoch,
             )
             losses.add(parts["loss"], place.epoch, place.step)
-            optimizer.zero_grad(set_to_none=True)
-            with statistics_kept(model):
-                parts["loss"].backward()  # type: ignore[no-untyped-call]  # torch's own stub
-            ranks.add_up(trained, model)
-            if recipe.clip_norm is not None:
-                nn.utils.clip_grad_norm_(trained, recipe.clip_norm)
-            optimizer.step()
             if average is not None:
                 average.update_parameters(model)
             place.step, place.done = place.step + 1, place.done + 1
             _add(place, parts, count)
             on_step(place.step, recipe.epochs * len(order))
-            checkpoints.after_step(lambda: _capture(model, optimizer, average, place, losses))
+            checkpoints.after_step(lambda: _capture(model, step, average, place, losses))
         losses.look()
         if average is not None and place.epoch + 1 == recipe.epochs:
             model.load_state_dict(average.module.state_dict())
@@ -165,13 +137,9 @@ def fit(
         yield row
 
 
-def _trained(model: Classifier) -> list[nn.Parameter]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
 def _add(place: _Place, parts: dict[str, Tensor], count: int) -> None:
     """Add the parts of a batch of ``count`` samples, whose means they are, to the epoch's sums."""
-    values = torch.stack([part.detach() for part in parts.values()]).double()
+    values = torch.stack(list(parts.values())).double()
     place.names = tuple(parts)
     place.sums = values * count if place.sums is None else place.sums.add_(values, alpha=count)
 
@@ -182,18 +150,14 @@ def _sums(place: _Place) -> dict[str, float]:
 
 
 def _capture(
-    model: Classifier,
-    optimizer: torch.optim.Optimizer,
-    average: Average | None,
-    place: _Place,
-    losses: FiniteLosses,
+    model: Classifier, step: Step, average: Average | None, place: _Place, losses: FiniteLosses
 ) -> Checkpoint:
     losses.look()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
         tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for number, parameter in enumerate(_trained(model)):
-        for name, tensor in optimizer.state[parameter].items():
+    for number, parameter in enumerate(step.parameters):
+        for name, tensor in step.optimizer.state[parameter].items():
             tensors[f"optimizer.{number}.{name}"] = tensor
     finite = [tensor.isfinite().all() for tensor in tensors.values()]
     if not torch.stack([each.to(finite[0].device) for each in finite]).all():
@@ -205,9 +169,7 @@ def _capture(
     return Checkpoint(tensors, state | {"sums": _sums(place)})
 
 
-def _restore(
-    kept: Checkpoint, model: Classifier, optimizer: torch.optim.Optimizer, average: Average | None
-) -> _Place:
+def _restore(kept: Checkpoint, model: Classifier, step: Step, average: Average | None) -> _Place:
     by_owner: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
     for name, tensor in kept.tensors.items():
         owner, _, own = name.partition(".")
@@ -215,29 +177,19 @@ def _restore(
     model.load_state_dict(by_owner["model"])
     if average is not None:
         average.load_state_dict(by_owner["average"])
-    parameters = _trained(model)
     for name, tensor in by_owner["optimizer"].items():
         number, moment = name.split(".")
-        parameter = parameters[int(number)]
+        parameter = step.parameters[int(number)]
         # In the parameter's memory format, as the optimizer makes its moments; the step count is a scalar,
         # which fused AdamW reads on the parameter's device.
         fitting = torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.dim() else tensor
-        optimizer.state[parameter][moment] = fitting.to(parameter.device)
+        step.optimizer.state[parameter][moment] = fitting.to(parameter.device)
     state: dict[str, Any] = dict(kept.state)
     sums: dict[str, float] = state.pop("sums")
-    values = torch.tensor(list(sums.values()), dtype=torch.double, device=parameters[0].device)
+    values = torch.tensor(list(sums.values()), dtype=torch.double, device=step.parameters[0].device)
     return _Place(**state, names=tuple(sums), sums=values if sums else None)
 
 
-def _logits(model: Classifier, batch: Batch, recipe: Recipe, seed: int, side: int) -> Tensor:
-    """Return the logits (B, C) of a batch, float32 at least; ``seed`` fixes dropout and drop path."""
-    device = batch.images.device
+def _shown(batch: Batch, teacher: Tensor | None, side: int) -> Shown:
     images = shrunk(batch.images, side).contiguous(memory_format=torch.channels_last)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # torch.manual_seed would do, but where there is no GPU it formats a stack trace at every call.
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        with running(recipe.precision, device):
-            logits: Tensor = model(images)
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return Shown(images, teacher, batch.label_a, batch.label_b, batch.alpha)

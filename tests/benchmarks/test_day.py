@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.day import bounds, cells, table9
+from benchmarks.day import bounds, cells, processes, table9
 from benchmarks.day.budget import until
 from benchmarks.day.cells import Work
 from benchmarks.day.processes import Outcome, context, last_line, run_beside
@@ -54,21 +54,38 @@ def test_time_is_shared_by_weight_among_the_parts_that_wait() -> None:
     assert until("three", {"three": 5.0}, 210.0, 200.0) == 210.0
 
 
-def test_each_process_ends_in_its_own_way(tmp_path: Path) -> None:
+class Clock:
+    """Says that time is over once ``enough`` processes have ended by themselves."""
+
+    def __init__(self, enough: int) -> None:
+        self.enough, self.sleep = enough, time.sleep
+        self.heard: list[int] = [0]
+
+    def time(self) -> float:
+        return time.time() + (1e6 if self.heard[-1] >= self.enough else 0)
+
+
+def test_each_process_ends_in_its_own_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = {
         "good": (write, (tmp_path / "made", "done")),
         "bad": (fail, ()),
         "gone": (die, ()),
         "slow": (wait, ()),
     }
-    heard: list[int] = []
-    ended = run_beside(tasks, "cpu", time.time() + 2, lambda done: heard.append(len(done)))
+    clock = Clock(enough=3)
+    monkeypatch.setattr(processes, "time", clock)
+
+    def meanwhile(done: dict[str, Outcome]) -> None:
+        clock.heard.append(len(done))
+        raise ValueError("this leaves the processes alone")
+
+    ended = run_beside(tasks, "cpu", time.time() + 1e5, meanwhile)
     assert (tmp_path / "made").read_text() == "done"
     assert ended["good"].error is None
     assert last_line(ended["bad"].error or "") == "fails"
     assert "status -9" in (ended["gone"].error or "")
     assert ended["slow"].error == "it was ended: its time was over"
-    assert heard[-1] == len(tasks)
+    assert clock.heard[-1] == len(tasks)
 
 
 def test_what_a_new_interpreter_is_handed_gets_there(tmp_path: Path) -> None:
@@ -123,17 +140,32 @@ def test_the_preset_is_told_by_the_name_of_the_archive() -> None:
         preset_of(Path("nwpu.zip"))
 
 
-@pytest.mark.parametrize(("seconds", "epochs"), [(0.1, 180), (0.01, 600)])
+@pytest.mark.parametrize(("seconds", "epochs"), [(0.1, 160), (0.01, 600)])
 def test_students_get_the_epochs_that_fit_by_the_slowest_pace(
     seconds: float, epochs: int, tmp_path: Path
 ) -> None:
-    """A row of five times as many epochs counts five times: 100 s by 0.9 make 180 of 0.5 s."""
-    shared, done = work(tmp_path), {"0 base": Outcome(1.0, "it failed")}
+    """A row of five times as many epochs counts five times: 100 s by 0.8 make 160 of 0.5 s."""
+    shared, done, now = work(tmp_path), {"0 base": Outcome(1.0, "it failed")}, time.time()
     asked = table9.Asked(dict(shared.rows), Path("images.zip"), {}, (0,), 600, 60, {})
-    table9.decide(shared, asked, ["0 base", "0 dist5"], done, time.time() + 100)
+    table9.decide(shared, asked, ["0 base", "0 dist5"], done, now + 100, now)
     assert not (tmp_path / cells.LENGTH).exists()
-    folder = shared.of(0, "dist5")
+    show_pace(shared, "dist5", seconds)
+    table9.decide(shared, asked, ["0 base", "0 dist5"], done, now + 100, now)
+    assert json.loads((tmp_path / cells.LENGTH).read_text())["epochs"] == epochs
+
+
+def test_nobody_waits_for_ever_for_a_student_that_shows_no_pace(tmp_path: Path) -> None:
+    shared, now = work(tmp_path), time.time()
+    asked = table9.Asked(dict(shared.rows), Path("images.zip"), {}, (0,), 600, 60, {})
+    show_pace(shared, "base", 0.1)
+    for later in (0.0, table9.PATIENCE - 5):
+        table9.decide(shared, asked, ["0 base", "0 dist5"], {}, now + 200, now + later)
+        assert not (tmp_path / cells.LENGTH).exists()
+    table9.decide(shared, asked, ["0 base", "0 dist5"], {}, now + 200, now + table9.PATIENCE + 5)
+    assert (tmp_path / cells.LENGTH).exists()
+
+
+def show_pace(shared: Work, row: str, seconds: float) -> None:
+    folder = shared.of(0, row)
     folder.mkdir(parents=True)
     write(folder / cells.PACE, json.dumps({"seconds": seconds}))
-    table9.decide(shared, asked, ["0 base", "0 dist5"], done, time.time() + 100.001)
-    assert json.loads((tmp_path / cells.LENGTH).read_text())["epochs"] in (epochs, epochs - 1)

@@ -24,7 +24,18 @@ LACKING = (
 )
 SEEDS = (0, 1)
 CHECKS = {"views 32 px", "loss dist", "step fp32, gradient", "resume after SIGKILL", "memory, distill"}
-ROWS = {"step", "epoch", "total", "vsm", "vsm workers", "plain", "loss", "infer eager"}
+ROWS = {
+    "step",
+    "graphs",
+    "graphs step",
+    "epoch",
+    "total",
+    "vsm",
+    "vsm workers",
+    "plain",
+    "loss",
+    "infer eager",
+}
 
 
 def day(out: Path, *options: str, lacking: str = LACKING) -> subprocess.CompletedProcess[str]:

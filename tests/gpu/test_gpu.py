@@ -23,6 +23,7 @@ from erkt.losses.objective import Objective
 from erkt.losses.supervised import Supervised
 from erkt.machine.device import choose
 from erkt.networks.inference import validation
+from erkt.params.resizing import Resizing
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.params.views import ViewSettings
@@ -30,6 +31,7 @@ from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import batch_logits, block_logits
 from erkt.training.engine import fit
+from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 from erkt.views.view import View
 
@@ -51,19 +53,22 @@ def trained(
     device: torch.device,
     teach: Callable[..., Tensor] | None = None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
+    *,
+    graphs: bool = False,
 ) -> tuple[list[dict[str, float]], Tensor]:
     """Distill a tiny network with dropout and batch norm; return the epochs' rows and its state, flat."""
-    model = classifier(9)
+    model, recipe = classifier(9), replace(RECIPE, epochs=6) if graphs else RECIPE
     objective = Supervised() if teach is None else Objective(LOSS)
     rows = fit(
         model,
         on(device, views=2),
         objective,
-        recipe=RECIPE,
+        recipe=recipe,
         seed=5,
         teach=teach,
         validate=validation(model, subset(9, seed=5), 4, device),
         checkpoints=checkpoints,
+        recorder=recorder(device, graphs),
     )
     rows = list(rows)
     return rows, torch.cat([tensor.double().flatten().cpu() for tensor in model.state_dict().values()])
@@ -80,6 +85,35 @@ def test_training_interrupted_anywhere_goes_on_and_ends_with_the_same_bits(
     expected_rows, expected = trained(device)
     assert rows == expected_rows
     assert torch.equal(state, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("steps", [2, 5, 13, 20])
+def test_training_by_graphs_interrupted_anywhere_goes_on_and_ends_with_the_same_bits(
+    device: torch.device, tmp_path: Path, steps: int
+) -> None:
+    with pytest.raises(Stopped):
+        trained(device, checkpoints=Interrupting(tmp_path, steps), graphs=True)
+    rows, state = trained(device, checkpoints=keeper(tmp_path, seconds=1e9), graphs=True)
+    expected_rows, expected = trained(device, graphs=True)
+    assert rows == expected_rows
+    assert torch.equal(state, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("loss", ["dist", "kd", "dkd", "multi_level"])
+def test_training_by_graphs_is_training_without(device: torch.device, loss: str) -> None:
+    """Dropout too; but a graph has the learning rate in float32. Small images first: shapes change."""
+    logits = np.random.default_rng(0).normal(size=(31, 3)).astype(np.float16)
+    teach, recipe = CachedTeachers([{0: logits}], [1.0], "logits"), replace(RECIPE, epochs=6)
+    objective = Objective(replace(LOSS, loss=loss, dkd=replace(LOSS.dkd, warmup_epochs=2)))
+    states = []
+    for graphs in (False, True):
+        model, data = classifier(), on(device, views=1)
+        how = {"recorder": recorder(device, graphs), "resizing": Resizing(first_side=8, full_after=0.5)}
+        list(fit(model, data, objective, recipe=recipe, seed=3, teach=teach, **how))
+        states.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    torch.testing.assert_close(*states, rtol=0, atol=1e-4)
 
 
 @pytest.mark.gpu
