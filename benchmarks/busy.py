@@ -2,9 +2,9 @@
 
     python -m benchmarks.busy [--seconds 4] [--rounds 5]
 
-Writes ``metrics/busy-cpu.json`` and prints it. A process that waits for its share of a core delays every
-thread that waits for it. ``kept`` says how much of its fair share of speed a step keeps beside the others: 1
-is as fast as the share of the cores that n threads get among n + 2. Alone and beside take turns.
+Writes ``metrics/busy-cpu.json`` and prints it as a table. A process that waits for its share of a core delays
+every thread that waits for it. ``kept`` says how much of its fair share of speed a step keeps beside the
+others: 1 is as fast as the share of the cores that n threads get among n + 2. Alone and beside take turns.
 """
 
 import argparse
@@ -13,8 +13,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from erkt.machine.waiting import LOOKS
 from erkt.params.runtime import Runtime
 from erkt.params.schema import build
 from erkt.pipeline import paths
+from erkt.pipeline.experiments.page import markdown
 from erkt.teachers.reader import CachedTeachers
 
 _FOUND = paths.METRICS / "busy-cpu.json"
@@ -60,8 +62,8 @@ def main() -> None:
     for step, (arch, side) in _STEPS.items():
         for row in _measured(arch, side, options.seconds, options.rounds):
             rows.append({"step": step, "side": side} | row)
-            print(rows[-1], flush=True)
     write_json(_FOUND, rows)
+    print(table(rows), end="")
 
 
 def _measured(arch: str, side: int, seconds: float, rounds: int) -> Iterator[dict[str, object]]:
@@ -95,6 +97,23 @@ def _measured(arch: str, side: int, seconds: float, rounds: int) -> Iterator[dic
             "low": round(min(kept), 3),
             "high": round(max(kept), 3),
         }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was measured in Markdown."""
+    return markdown(
+        [
+            {
+                "step": row["step"],
+                "way": row["way"],
+                "alone, ratio": f"{row['alone_over_usual']:.2f}",
+                "beside, steps/s": f"{row['beside']:.1f}",
+                "kept": f"{row['kept']:.2f}",
+                "lowest to highest": f"{row['low']:.2f} to {row['high']:.2f}",
+            }
+            for row in rows
+        ]
+    )
 
 
 def _started(arch: str, side: int, own: Mapping[str, str], ended: ExitStack) -> "subprocess.Popen[str]":

@@ -13,7 +13,7 @@ import yaml
 from chaos import table as faults
 from closure import ROOT
 
-from benchmarks import fleet, ranks, rows, scale, workers
+from benchmarks import busy, fleet, ranks, rows, scale, workers
 from erkt.cli import ANYWHERE, IN_A_REPOSITORY
 from erkt.files.json_file import read_json, read_records
 
@@ -139,8 +139,18 @@ def test_the_demo_by_workers_is_that_of_the_file() -> None:
 
 
 def test_the_simulated_fleet_is_that_of_the_file() -> None:
-    simulated = read_records(ROOT / "metrics/fleet-simulation.json")
-    assert fleet.table(simulated) in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    rows, text = (
+        read_json(ROOT / "metrics/fleet-simulation.json")["rows"],
+        (ROOT / "docs/scale.md").read_text("utf-8"),
+    )
+    assert fleet.table(rows) in text
+    assert f"{rows[0]['work_hours']:.0f} hours of work" in text
+    assert f"less than {rows[0]['longest_chain_hours']:.1f} hours" in text
+
+
+def test_a_busy_machine_is_that_of_the_file() -> None:
+    measured = read_records(ROOT / "metrics/busy-cpu.json")
+    assert busy.table(measured) in (ROOT / "docs/performance.md").read_text(encoding="utf-8")
 
 
 def test_faults_are_those_of_the_campaigns_and_none_was_lost() -> None:

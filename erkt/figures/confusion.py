@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from erkt.figures.canvas import listing, literal, page, plain
+from erkt.figures.canvas import listing, page, plain
 
 EASY = 98.0
 """Recall in percent above which the paper leaves a class out of Figure 9."""
@@ -78,8 +78,8 @@ def _draw(axes: Axes, confusion: Counts, classes: Sequence[str], rows: Counts, c
     percent = _percent(confusion)[np.ix_(rows, columns)]
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     shown = [range(0, len(one), -(-len(one) // NAMED)) for one in (columns, rows)]
-    axes.set_xticks(shown[0], [literal(classes[columns[place]]) for place in shown[0]], rotation=90)
-    axes.set_yticks(shown[1], [literal(classes[rows[place]]) for place in shown[1]])
+    axes.set_xticks(shown[0], [plain(classes[columns[place]]) for place in shown[0]], rotation=90)
+    axes.set_yticks(shown[1], [plain(classes[rows[place]]) for place in shown[1]])
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if max(len(rows), len(columns)) > NAMED:
@@ -87,4 +87,11 @@ def _draw(axes: Axes, confusion: Counts, classes: Sequence[str], rows: Counts, c
     for row, column in np.argwhere(percent):
         share = percent[row, column]
         color = "white" if share > 50 else "black"
-        axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=6, color=color)
+        axes.text(column, row, _whole(share), ha="center", va="center", fontsize=6, color=color)
+
+
+def _whole(percent: float) -> str:
+    """Return a share above 0 without decimals; only what is all of a class is 100."""
+    if percent < 0.5:
+        return "<1"
+    return "99" if 99 < percent < 100 else f"{percent:.0f}"

@@ -7,7 +7,8 @@ from typing import Any
 from erkt.figures.canvas import COLORS, page, rows_of
 
 _BESIDE = 3
-_TEACHERS = ("#9aa7b3", "#b3a79a", "#a79ab3", "#9ab3a7")
+_TEACHERS = ("#7a8ba0", "#a08a6a", "#8a6aa0", "#6aa08a")
+_LINES = ("--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 
 
 def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -18,7 +19,8 @@ def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     clean, *corrupted = rows
     kinds = list(dict.fromkeys(row["kind"] for row in corrupted))
     teachers = [name for name in clean if name not in ("kind", "strength", "unit", *COLORS)]
-    colors = {name: _TEACHERS[place % len(_TEACHERS)] for place, name in enumerate(teachers)} | COLORS
+    looks = {name: _look(place) for place, name in enumerate(teachers)}
+    looks |= {name: {"color": color} for name, color in COLORS.items()}
     lines = rows_of(len(kinds), _BESIDE)
     with page(path, 9.6, 2.6 * lines) as figure:
         cells = figure.subplots(lines, _BESIDE, squeeze=False, sharey=True).ravel()
@@ -27,12 +29,19 @@ def robustness_figure(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             strengths = [row["strength"] for row in own]
             for name in [*teachers, "ensemble", "student"]:
                 oa = [row[name] for row in own]
-                axes.plot(strengths, oa, "o-", color=colors[name], markersize=2.5, linewidth=1.2, label=name)
-            axes.axhline(clean["student"], color=colors["student"], linewidth=0.6, linestyle=":")
+                axes.plot(strengths, oa, marker="o", markersize=2.5, linewidth=1.2, label=name, **looks[name])
+            untouched = axes.axhline(clean["student"], linewidth=0.6, linestyle=":", **looks["student"])
+            untouched.set_label("student, untouched")
             axes.set_title(f"{kind} ({own[0]['unit']})", fontsize=8)
             axes.tick_params(labelsize=7)
         for axes in cells[len(kinds) :]:
             axes.set_axis_off()
         for axes in cells[::_BESIDE]:
             axes.set_ylabel("OA (%)", fontsize=8)
-        cells[0].legend(fontsize=6)
+        figure.legend(*cells[0].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=6)
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Return how the line of teacher ``place`` looks, other than those of fifteen more."""
+    lap, own = divmod(place, len(_LINES))
+    return {"color": _TEACHERS[(own + lap) % len(_TEACHERS)], "linestyle": _LINES[own]}

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import LogLocator, NullFormatter
+
 from erkt.evaluation.literature import size_in_millions
 from erkt.figures.canvas import COLORS, page
 
@@ -35,7 +37,8 @@ def tradeoff_figure(
             axes.annotate(name, (size, oa), fontsize=8, color=color, **place)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(axis="x", which="both", labelsize=7)
         axes.margins(x=0.15)
         axes.set_xlabel("parameters (M)")

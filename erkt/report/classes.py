@@ -46,6 +46,14 @@ class Mistaken:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A class that is taken for another: ``images`` of all runs, and their share of the true class."""
+
+    true: str
+    said: Mistaken
+
+
+@dataclass(frozen=True)
 class Example:
     """A mistake on the first seed: the image's key, what it was taken for, with which probability."""
 
@@ -68,7 +76,10 @@ class Hard:
 
 @dataclass(frozen=True)
 class Cell:
-    """A place of the matrix: its count, whether that is right, and else how dark it is, above 0 to 1."""
+    """A place of the matrix: its count, whether that is right, and how dark it is, above 0 to 1.
+
+    The darkest is the largest share of a true class that is mistaken.
+    """
 
     row: int
     column: int
@@ -79,21 +90,26 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts of true classes (rows) by choice (columns), the last of which may be all other classes."""
+    """Counts of true classes (rows) by choice (columns), the last of which may be all other classes.
+
+    ``images`` are the images of each true class.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: NDArray[np.int64]
+    images: NDArray[np.int64]
     whole: bool
 
     def cells(self) -> Iterator["Cell"]:
         """Yield every cell, row by row."""
-        wrong = self.counts.copy()
+        shares = self.counts / np.maximum(self.images, 1)[:, None]
+        wrong = shares[:, : len(self.rows)].copy()  # without all others, which are many classes
         np.fill_diagonal(wrong, 0)
-        most = max(int(wrong[:, : len(self.rows)].max()), 1)
+        most = float(wrong.max()) or 1.0
         for (row, column), count in np.ndenumerate(self.counts):
-            known = column < len(self.rows)  # not all others, which are many classes
-            shade = round(0.2 + 0.8 * int(count) / most, 2) if known else 0.2
+            known = column < len(self.rows)
+            shade = round(min(0.2 + 0.8 * float(shares[row, column]) / most, 1.0), 2) if known else 0.2
             yield Cell(row, column, int(count), row == column, shade)
 
 
@@ -144,10 +160,23 @@ def matrix(facts: Facts, rows: Sequence[PerClass], matrices: Sequence[NDArray[np
     shown = sorted(facts.classes.index(row.name) for row in rows[: None if whole else IN_MATRIX - 4])
     names = tuple(facts.classes[place] for place in shown)
     counts = total[np.ix_(shown, shown)]
+    images = total[shown].sum(axis=1)
     if whole:
-        return Matrix(names, names, counts, whole)
-    rest = total[shown].sum(axis=1) - counts.sum(axis=1)
-    return Matrix(names, (*names, "all others"), np.column_stack([counts, rest]), whole)
+        return Matrix(names, names, counts, images, whole)
+    rest = images - counts.sum(axis=1)
+    return Matrix(names, (*names, "all others"), np.column_stack([counts, rest]), images, whole)
+
+
+def commonest(facts: Facts, matrices: Sequence[NDArray[np.int64]]) -> Mistake | None:
+    """Return the mistake of the most images in all runs, the first of equals; None without a mistake."""
+    total = np.sum(matrices, axis=0)
+    wrong = total - np.diag(np.diag(total))
+    true, said = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    images = int(wrong[true, said])
+    if not images:
+        return None
+    share = 100 * images / int(total[true].sum())
+    return Mistake(facts.classes[true], Mistaken(facts.classes[said], images, share))
 
 
 def _examples(facts: Facts, label: int) -> tuple[Example, ...]:

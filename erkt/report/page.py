@@ -38,7 +38,7 @@ def run_page(facts: Facts, lineage: Lineage, *, images: bool, speed: Speed | Non
         facts=facts,
         headline=verdict.headline(rows, gap, lineage),
         tiles=verdict.tiles(facts, rows, gap, hard),
-        verdict=verdict.sentences(facts, rows, gap, hard, lineage, speed),
+        verdict=verdict.sentences(facts, rows, gap, hard, classes.commonest(facts, matrices), lineage, speed),
         rows=rows,
         gap=gap,
         scale=charts.scale(bounds, (0.0, 100.0)),
@@ -50,6 +50,7 @@ def run_page(facts: Facts, lineage: Lineage, *, images: bool, speed: Speed | Non
         sureness=_sureness(facts),
         robustness=charts.robustness(corrupted) if all(corrupted) else [],
         by_kind=charts.by_kind(corrupted) if all(corrupted) else [],
+        stressed=verdict.stressed(facts, lineage),
         images=images,
         pictures=pictures.examples(facts.images, shown) if images and facts.images else {},
         heat=pictures.heat(facts.first.heat) if images and facts.first.heat else None,
@@ -97,10 +98,17 @@ def _curves(facts: Facts) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def _sureness(facts: Facts) -> Mapping[str, float]:
-    """Return the student's mean probability and its accuracy, in percent."""
+def _sureness(facts: Facts) -> Mapping[str, Any]:
+    """Return the student's mean probability and its accuracy in percent, and in words which is larger.
+
+    They are as large where chance explains the difference: two standard errors of its mean.
+    """
     sure, right = _curves(facts)["student"]
-    return {"probability": 100 * float(sure.mean()), "right": 100 * float(right.mean())}
+    beyond = sure - right
+    said = "too sure" if beyond.mean() > 0 else "too modest"
+    if abs(beyond.mean()) <= 2 * beyond.std() / np.sqrt(len(beyond)):
+        said = "about as sure as it should be"
+    return {"probability": 100 * float(sure.mean()), "right": 100 * float(right.mean()), "said": said}
 
 
 def _counts(facts: Facts) -> Sequence[tuple[str, int | None]]:

@@ -8,7 +8,7 @@ import numpy as np
 from erkt.evaluation.paired import Difference
 from erkt.report import words
 from erkt.report.charts import by_kind
-from erkt.report.classes import Hard
+from erkt.report.classes import Hard, Mistake
 from erkt.report.facts import Facts
 from erkt.report.lineage import Lineage, Speed
 from erkt.report.networks import Compared
@@ -78,6 +78,7 @@ def sentences(
     rows: Sequence[Compared],
     gap: Difference,
     hard: Sequence[Hard],
+    mistake: Mistake | None,
     lineage: Lineage,
     speed: Speed | None,
 ) -> list[Said]:
@@ -88,7 +89,7 @@ def sentences(
         Said("How sure", _how_sure(rows)),
         Said("Against what", _against(rows, gap)),
         Said("At what cost", _cost(facts, rows, speed)),
-        Said("Where weak", _weak(facts, hard)),
+        Said("Where weak", _weak(facts, hard, mistake, stressed(facts, lineage))),
     ]
     trust = _trust(facts)
     return [*found, Said("When to trust it", trust)] if trust else found
@@ -161,24 +162,26 @@ def _cost(facts: Facts, rows: Sequence[Compared], speed: Speed | None) -> str:
     return text.rstrip()
 
 
-def _weak(facts: Facts, hard: Sequence[Hard]) -> str:
+def stressed(facts: Facts, lineage: Lineage) -> int:
+    """Return how many test images of a run were corrupted, as its params say."""
+    return len(facts.first.predicted.first_of_each(lineage.params["stress"]["images_per_class"]))
+
+
+def _weak(facts: Facts, hard: Sequence[Hard], mistake: Mistake | None, corrupted: int) -> str:
     shown = [
         f"{one.of.name} ({words.percent(one.of.recall.mean)} found)" for one in hard[:_FEW] if one.of.recall
     ]
-    if not shown:
+    if not shown or mistake is None:
         return "No test image was classified wrongly."
     text = f"Hardest {'is' if len(shown) == 1 else 'are'} {words.listed(shown)}. "
-    first = max(hard, key=lambda one: one.taken_for[0].percent)
-    worst = first.taken_for[0]
-    text += (
-        f"The commonest mistake: {first.of.name} taken for {worst.name}, {words.percent(worst.percent)} of "
-    )
-    text += "its images."
+    text += f"The commonest mistake: {mistake.true} taken for {mistake.said.name}, "
+    text += f"{words.percent(mistake.said.percent)} of its images."
     seeds = [one.robustness for one in facts.seeds.values()]
     if all(seeds):
         row = by_kind(seeds)[0]
         text += f" Of corruptions, {row['kind']} hurts most: {words.percent(row['student'])} are right on "
-        text += f"average, where {words.percent(row['clean'])} are on the same images untouched."
+        text += f"average, where {words.percent(row['clean'])} are on the same "
+        text += f"{words.count(corrupted, 'image')}{' of a run' if len(seeds) > 1 else ''} untouched."
     return text
 
 
@@ -192,5 +195,6 @@ def _trust(facts: Facts) -> str | None:
     return (
         f"Of predictions with a calibrated probability of {words.percent(100 * found.threshold)} or more, "
         f"{words.percent(found.accuracy)} were right; these are {words.percent(found.coverage)} of {part}. "
-        "Below that, let a person look."
+        "Below that, let a person look. The probability was chosen on the same images: expect fewer right on "
+        "others."
     )

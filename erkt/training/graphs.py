@@ -46,7 +46,7 @@ class CudaRecorder:
         self._pool = torch.cuda.graph_pool_handle()
 
     def beside(self, call: Callable[[], Made]) -> Made:
-        """As ``Recorder.beside``: on its own stream, since gradients stay with the one that made them first."""
+        """As ``Recorder.beside``: on its own stream, where gradients stay that were first made there."""
         around = torch.cuda.current_stream()
         self._stream.wait_stream(around)
         with torch.cuda.stream(self._stream):

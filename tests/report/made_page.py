@@ -19,7 +19,12 @@ from erkt.report.facts import RunFiles, SeedFiles
 from erkt.report.lineage import Lineage
 
 TEACHERS = ("one", "two")
-LINEAGE = Lineage("noise", {"split": {"group_duplicates": "none"}}, True, inputs="ab" * 32)
+LINEAGE = Lineage(
+    "noise",
+    {"split": {"group_duplicates": "none"}, "stress": {"images_per_class": 2}},
+    True,
+    inputs="ab" * 32,
+)
 
 
 def names(count: int) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import statistics
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from closure import ROOT
 from made_page import LINEAGE, Read, evaluated, made_run, names
 
 from erkt.errors import ErktError
+from erkt.files.csv_file import write_csv
+from erkt.report.classes import Matrix, Mistake, Mistaken, commonest
 from erkt.report.facts import RunFiles, read
 from erkt.report.lineage import Speed, shareable
 from erkt.report.page import run_page
@@ -73,11 +76,45 @@ def test_recall_confusions_and_examples_are_those_of_the_predictions(tmp_path: P
     titles = re.findall(r"<title>(\w+) taken for (\w+): (\d+)</title>", found.html)
     taken = {(true, other): int(count) for true, other, count in titles if true != other}
     assert {pair: count for pair, count in taken.items() if count} == wrong
+    most = {
+        f"{true} taken for {other}" for (true, other), count in wrong.items() if count == max(wrong.values())
+    }
+    said = re.search(r"commonest mistake: (\w+ taken for \w+)", found.words["verdict"])
+    assert said
+    assert said[1] in most
     hardest = table[0][0]
     shown = re.findall(rf'alt="{hardest}/(\d+)\.png"', found.html)
     mistakes = [row for row in rows if row["actual"] == hardest != row["student"]]
     surest = sorted(mistakes, key=lambda row: -float(row["student_confidence"]))[:4]
     assert [f"{hardest}/{place}.png" for place in shown] == [row["key"] for row in surest]
+
+
+def test_the_commonest_mistake_need_not_be_one_of_a_hard_class() -> None:
+    """Seven classes of scattered mistakes, and one that is better, whose mistakes are all of a kind."""
+    counts = np.full((8, 8), 5) + np.diag([55] * 8)
+    counts[7] = [29, 0, 0, 0, 0, 0, 0, 71]
+    found = commonest(SimpleNamespace(classes=names(8)), [counts])
+    assert found == Mistake("class_007", Mistaken("class_000", 29, 29.0))
+    assert commonest(SimpleNamespace(classes=names(8)), [np.diag([3] * 8)]) is None
+
+
+def test_the_matrix_is_as_dark_as_the_share_of_the_true_class() -> None:
+    counts = np.array([[990, 10], [5, 1]])
+    cells = Matrix(names(2), names(2), counts, counts.sum(axis=1), whole=True).cells()
+    shades = {(cell.row, cell.column): cell.shade for cell in cells}
+    assert shades[1, 0] == 1.0
+    assert shades[0, 1] == pytest.approx(0.2 + 0.8 * 0.01 / (5 / 6), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.99, "too sure"), (0.5, "too modest"), (0.8, "about as sure as it should be")]
+)
+def test_how_sure_it_is_says_no_more_than_chance_allows(tmp_path: Path, confidence: float, said: str) -> None:
+    files = made_run(tmp_path, names(5), tested=20, right=0.75)
+    path = files.seeds[0].predictions
+    rows = predictions(path)
+    write_csv(path, [row | {"student_confidence": confidence} for row in rows])
+    assert f"it is {said}, before calibration" in page(files).words["calibration"]
 
 
 def test_three_seeds_have_means_deviations_and_a_verdict(tmp_path: Path) -> None:
@@ -102,14 +139,17 @@ def test_the_rest_is_that_of_card_and_stress(tmp_path: Path) -> None:
     fitted = found.words["calibration"]
     for said in (
         "by 0.750",
-        "from 9.5\u00a0% to 4.2\u00a0%",
+        "is 4.2\u00a0%, and 9.5\u00a0% without",
+        "chosen on the same images",
         "87.5\u00a0% or more",
         "62.5\u00a0%",
         "95.5\u00a0%",
     ):
         assert said in fitted
     assert "Blur costs the student most" in found.words["robustness"]
-    assert "50.0\u00a0% are right on average, where 77.0\u00a0%" in found.words["robustness"]
+    said = "50.0\u00a0% are right on average, where 77.0\u00a0% are on the same 6\u00a0images"
+    assert said in found.words["robustness"]
+    assert said.replace("Blur", "blur") in found.words["verdict"]
     assert found.row("data", "training")[1] == "6\u00a0images"
     assert found.row("data", "test")[1] == "18\u00a0images"
     assert found.row("data", "pixels, sha256")[1] == "12" * 32
@@ -136,7 +176,9 @@ def test_what_is_known_of_the_repository_and_of_speed_is_shown(tmp_path: Path) -
 
 def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
     classes = tuple(sorted(EVIL))
-    known = replace(LINEAGE, dataset="<b>data</b>", commit="<i>", params={"a": "</pre><script>1"})
+    known = replace(
+        LINEAGE, dataset="<b>data</b>", commit="<i>", params=LINEAGE.params | {"a": "</pre><script>1"}
+    )
     found = Read(run_page(read(made_run(tmp_path, classes, right=0.3)), known, images=True))
     assert not {tag for tag, _ in found.tags} & {"script", "iframe", "object"}
     assert not [
