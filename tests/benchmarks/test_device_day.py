@@ -143,6 +143,7 @@ def test_what_is_wrong_is_one_line_before_anything_runs(archive: Path, options: 
     assert not (archive.parent / "other").exists()
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_leaves_the_others_alone_and_is_named(archive: Path) -> None:
     folder = archive.parent / "failing"
     done = day(folder, "--toy", "--parts", "speed", "--budget", "600", lacking=f"{LACKING},pytest")

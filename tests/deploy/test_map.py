@@ -5,6 +5,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -350,9 +351,15 @@ def test_sixteen_bits_in_another_order_are_the_same_map(with_model: Any, tmp_pat
     scene = write(tmp_path / "b.tif", large)
     run(model, scene, tmp_path / "b", "--bands", "4,2,1", "--stretch", "500,3050")
     run(model, scene, tmp_path / "c", "--bands", "4,2,1", "--stretch", "percent:0,100")
-    for name in "bc":
+    # What the card says need not be said again.
+    told = with_model(Brightness(replace(card(8), bands=(4, 2, 1), stretch=(500.0, 3050.0))))
+    run(told, scene, tmp_path / "e")
+    for name in "bce":
         for found, wanted in zip(read(tmp_path / name), read(tmp_path / "a"), strict=True):
             np.testing.assert_array_equal(found, wanted)
+    with rasterio.open(tmp_path / "e/classes.tif") as file:
+        assert (file.tags()["ERKT_BANDS"], file.tags()["ERKT_STRETCH"]) == ("4,2,1", "500,3050")
+    model = with_model(Brightness(card(8)))
     grey = write(tmp_path / "d.tif", image[..., :1])
     run(model, grey, tmp_path / "d", "--bands", 1)
     assert set(read(tmp_path / "d")[1].ravel()) == {33}  # three equal channels

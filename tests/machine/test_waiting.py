@@ -19,7 +19,17 @@ def looks(folder: Path, **environment: str) -> set[str]:
     script = "import atexit; from erkt.cli import main; atexit.register(__import__, 'torch'); main()"
     told = usual | {"OMP_DISPLAY_ENV": "VERBOSE", "PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(
-        [sys.executable, "-c", script, "scenes", str(folder / "scenes.png")],
+        [
+            sys.executable,
+            "-c",
+            script,
+            "scenes",
+            str(folder / "scenes.png"),
+            "--columns",
+            "1",
+            "--side",
+            "16",
+        ],
         env=told,
         capture_output=True,
         text=True,

@@ -1,6 +1,8 @@
 """Tables 1 and 2 as the presets have them are the paper's; a side of a network's own is told, or refused."""
 
 import argparse
+import csv
+from pathlib import Path
 
 import pytest
 from closure import ROOT
@@ -8,8 +10,9 @@ from closure import ROOT
 from erkt.errors import ErktError
 from erkt.files.yaml_file import read_yaml
 from erkt.networks.macs import count
-from erkt.pipeline.commands import speed
+from erkt.pipeline.commands import describe, report, speed
 from erkt.pipeline.commands.describe import networks, operations
+from erkt.pipeline.experiments import claims
 
 PAPERS = sorted(
     path.stem
@@ -45,3 +48,27 @@ def test_the_table_of_times_refuses_a_side_of_its_own(monkeypatch: pytest.Monkey
     monkeypatch.setattr(speed, "find_preset", lambda name: params)
     with pytest.raises(ErktError, match=r"^teachers\.one\.network: the table takes .* use another --preset$"):
         speed.run(argparse.Namespace(preset="tiny", batch=1, rounds=1))
+
+
+def test_times_and_sizes_of_a_preset_are_kept_where_pages_and_claims_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The paper's other networks are left out, for time."""
+    monkeypatch.chdir(tmp_path)
+    params = read_yaml(ROOT / "tests/tiny.yaml")
+    for module in (speed, describe):
+        monkeypatch.setattr(module, "find_preset", lambda name: params)
+    monkeypatch.setattr(speed, "PAPER", {name: speed.PAPER[name] for name in ("student", "ensemble")})
+    assert speed.run(argparse.Namespace(preset="tiny", batch=1, rounds=1)) == 0
+    table = tmp_path / "results/tiny/table8.csv"
+    assert "python -m erkt speed --batch 1 --rounds 1 --preset tiny" in table.with_suffix(".md").read_text()
+    found = report._speed(table, params)
+    assert (found.side, found.batch) == (params["prepare"]["side"], 1)
+    assert found.ensemble > 0 < found.student
+    sizes = {row["network"]: int(row["parameters"]) for row in csv.DictReader(table.open(encoding="utf-8"))}
+    fewer = 100 * (1 - sizes["student"] / sizes["ensemble"])
+    assert claims.smaller("tiny").endswith(f"{fewer:.0f} % fewer parameters")
+    assert describe.run(argparse.Namespace(preset="tiny")) == 0
+    assert "The operations of the views (Table 1)" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "results/tiny/table2.csv").open(encoding="utf-8")))
+    assert [row["role"] for row in rows] == [*params["teachers"], "ensemble", "student"]

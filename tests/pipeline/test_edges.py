@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -126,36 +127,42 @@ def test_a_dvc_of_another_python_is_noted(root: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("missing", ["yaml", "numpy", "filelock"])
-def test_a_python_without_the_packages_ends_a_stage_in_one_line(missing: str) -> None:
+def test_a_python_without_the_packages_ends_a_stage_in_one_line(missing: str, tmp_path: Path) -> None:
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "sys.argv = ['erkt', 'stage', 'split', '--seed', '0']\n"
         "from erkt.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = in_folder(tmp_path, code)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {missing} is not installed for {sys.executable}; make setup installs it")
 
 
-def ended(code: str) -> str:
+def in_folder(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    command, path = [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True, check=False)
+
+
+def ended(folder: Path, code: str) -> str:
     """Return the one line with which a stage ends that a dvc started with another Python."""
     code = f"import runpy, sys, types\nsys.argv = ['erkt', 'stage', 'split', '--seed', '0']\n{code}"
     code += "\nrunpy.run_module('erkt', run_name='__main__', alter_sys=True)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = in_folder(folder, code)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     return line
 
 
-def test_a_python_with_a_package_of_another_version_ends_a_stage_in_one_line() -> None:
-    line = ended("sys.modules['filelock'] = types.ModuleType('filelock')")
+def test_a_python_with_a_package_of_another_version_ends_a_stage_in_one_line(tmp_path: Path) -> None:
+    line = ended(tmp_path, "sys.modules['filelock'] = types.ModuleType('filelock')")
     assert line.startswith(f"error: filelock of {sys.executable} does not do (cannot import name 'FileLock'")
     assert "source .venv/bin/activate" in line
 
 
-def test_a_python_that_is_too_old_ends_a_stage_in_one_line() -> None:
-    line = ended("sys.version_info = (3, 9, 2, 'final', 0)")
+def test_a_python_that_is_too_old_ends_a_stage_in_one_line(tmp_path: Path) -> None:
+    line = ended(tmp_path, "sys.version_info = (3, 9, 2, 'final', 0)")
     assert line.startswith(f"error: {sys.executable} is Python 3.9, and erkt needs 3.11; source .venv/bin/")
 
 

@@ -317,6 +317,20 @@ def test_runs_of_other_code_are_left_out_and_named(ran: Ran, erkt: Command) -> N
 
 
 @pytest.mark.slow
+def test_a_quick_run_stays_apart_from_the_real_one(ran: Ran) -> None:
+    page = ran.clone.folder / "results/tiny/networks.md"
+    before = page.read_bytes() if page.is_file() else None
+    done = ran.clone.python("-m", "erkt", "experiment", "networks", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert "results/tiny/quick/networks.md" in done.stdout
+    assert "its numbers mean nothing" in (page.parent / "quick/networks.md").read_text(encoding="utf-8")
+    assert (page.read_bytes() if page.is_file() else None) == before
+    done = ran.clone.python("-m", "erkt", "claims", "--preset", "tiny", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert (page.parent / "quick/claims.md").is_file()
+
+
+@pytest.mark.slow
 def test_runs_of_other_code_run_again_from_where_they_differ(ran: Ran) -> None:
     file = ran.clone.folder / "erkt/losses/dist.py"
     file.write_text(file.read_text(encoding="utf-8") + "# changed again\n", encoding="utf-8")

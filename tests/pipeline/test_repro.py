@@ -1,12 +1,17 @@
 """The DAG, by real ``dvc repro`` in a temporary clone. One clone serves all tests of this file, in order."""
 
+import copy
 import csv
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from clone import Clone, finished_clone
+
+from erkt.files.json_file import read_sealed, write_sealed
 
 TEACHERS = ("one", "two")
 STUDENT = {"distill@0", "evaluate@0", "summarize"}
@@ -152,6 +157,61 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
     assert clone.repro() == set()
 
 
+HEARD = """
+import json, runpy, sys
+from erkt.params.schema import as_dict
+from erkt.training import engine
+def heard(model, data, objective, **options):
+    plain = {name: options[name] for name in ("averaging", "recompute") if name in options}
+    plain |= {name: as_dict(options[name]) for name in ("recipe", "resizing") if name in options}
+    finish = {"share": data.finish.share, "per_block": data.finish.per_block} if data.finish else None
+    print(json.dumps(plain | {"views": as_dict(data.settings), "finish": finish, "count": data.views}))
+    sys.exit(3)
+engine.fit = heard
+sys.argv = ["erkt", "stage", *sys.argv[1:]]
+runpy.run_module("erkt", run_name="__main__")
+"""
+
+
+def told(clone: Clone, *stage: str) -> dict[str, Any]:
+    """Return what a stage asks of the training loop, which does not run."""
+    clone.write_params()
+    own = str(clone.folder / ".inflight/told")
+    done = clone.python("-c", HEARD, *stage, ERKT_INFLIGHT=own)
+    assert done.returncode == 3, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_setting_of_training_reaches_the_loop(clone: Clone) -> None:
+    own, clone.params = clone.params, copy.deepcopy(clone.params)
+    try:
+        every_setting(clone)
+    finally:
+        clone.params = own
+        clone.write_params()
+
+
+def every_setting(clone: Clone) -> None:
+    teacher, distill = clone.params["teachers"]["one"], clone.params["distill"]
+    teacher["views"] = {"cutmix": {"p": 1.0}}
+    distill |= {"averaging": 0.5, "resizing": {"first_side": 16, "full_after": 0.5}, "loss": "none"}
+    clone.params["runtime"]["recompute"] = True
+    asked = told(clone, "train_teacher", "--seed", "0", "--teacher", "one")
+    assert asked["views"] == clone.params["base"] | {"cutmix": {"p": 1.0}}
+    assert (asked["recipe"], asked["recompute"], asked["finish"]) == (teacher["recipe"], True, None)
+    clone.params["cache"]["views_per_block"], distill["finish"] = 2, 0.5
+    asked = told(clone, "distill", "--seed", "0")
+    assert asked == {
+        "averaging": 0.5,
+        "resizing": distill["resizing"],
+        "recompute": True,
+        "recipe": distill["recipe"],
+        "views": clone.params["vsm"],
+        "finish": {"share": 0.5, "per_block": 2},
+        "count": 2,
+    }
+
+
 def test_the_loss_ratio_reruns_the_student_alone(clone: Clone) -> None:
     executed = clone.change(lambda params: params["distill"].update(loss_ratio=0.5))
     assert executed == STUDENT
@@ -186,8 +246,32 @@ def test_the_teachers_precision_on_views_reruns_what_stores_or_reads_their_logit
     assert clone.outputs()[stored] != before
     done = clone.python("-m", "erkt", "verify", "--views", "1", "--pairs", "4")
     assert done.returncode == 0, done.stderr
+    clone.params["cache"]["precision"] = "fp32"  # which the stored ones are not
+    clone.write_params()
+    done = clone.python("-m", "erkt", "verify")
+    assert done.returncode == 1
+    assert "made from other precision" in done.stderr
     assert clone.change(lambda params: params["cache"].update(precision="fp32")) == set()
     assert clone.outputs()[stored] == before
+
+
+def test_finishing_views_are_the_same_wherever_they_are_made(clone: Clone) -> None:
+    """Distilling refuses logits of other views, and both commands make the views themselves."""
+
+    def change(params: dict) -> None:
+        params["cache"]["views_per_block"], params["distill"]["finish"] = 2, 0.5
+
+    before = {name: clone.params[name] | {} for name in ("cache", "distill")}
+    cache = {f"cache_logits@0-{teacher}-0" for teacher in TEACHERS}
+    assert clone.change(change) == cache | STUDENT
+    done = clone.python("-m", "erkt", "stage", "measure", "--seed", "0")
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads((clone.folder / "metrics/measure/0.json").read_text())
+    assert record["views"] == 2
+    done = clone.python("-m", "erkt", "verify", "--views", "2", "--pairs", "4")
+    assert done.returncode == 0, done.stderr
+    clone.git("checkout", "--", "metrics/measure")
+    assert clone.change(lambda params: params.update(before)) == set()
 
 
 def test_one_more_block_computes_that_block_alone(clone: Clone) -> None:
@@ -207,6 +291,13 @@ def test_no_blocks_run_the_teachers_online_and_leave_no_stale_block(clone: Clone
     assert executed <= STUDENT
     assert not list((clone.folder / "data/teaching/0").rglob("logits.npy"))
     assert clone.repro() == set()
+    done = clone.python("-m", "erkt", "verify")
+    assert "cache.blocks is empty: the teachers run online" in done.stderr
+    done = clone.python("-m", "erkt", "stage", "measure", "--seed", "0")
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads((clone.folder / "metrics/measure/0.json").read_text())
+    assert record["views"] == 5
+    clone.git("checkout", "--", "metrics/measure")
 
 
 def test_what_was_made_before_comes_back_without_running(clone: Clone) -> None:
@@ -262,6 +353,25 @@ def test_verify_accepts_the_cache_and_summary_prints_the_table(clone: Clone) -> 
     assert done.stdout.count("logits differ by at most") == len(TEACHERS)
     shown = clone.python("-m", "erkt", "summary")
     assert "ensemble of teachers" in shown.stdout
+
+
+def test_verify_refuses_logits_that_the_teachers_do_not_have(clone: Clone) -> None:
+    done = clone.python("-m", "erkt", "verify", "--views", "0")
+    assert "--views and --pairs must be at least 1" in done.stderr
+    block = clone.folder / "data/teaching/0/one/0"
+    own = {path: path.read_bytes() for path in (block / "logits.npy", block / "manifest.json")}
+    logits = np.load(block / "logits.npy")
+    facts = read_sealed(block / "manifest.json")
+    for path in own:
+        path.unlink()
+    np.save(block / "logits.npy", np.ascontiguousarray(logits[..., ::-1]))
+    digest = hashlib.sha256((block / "logits.npy").read_bytes()).hexdigest()
+    write_sealed(block / "manifest.json", facts | {"sha256": digest})
+    done = clone.python("-m", "erkt", "verify", "--views", "1", "--pairs", "4")
+    assert done.returncode == 1
+    assert "error: stored logits differ by" in done.stderr
+    for path, data in own.items():
+        path.write_bytes(data)
 
 
 def test_logits_of_another_teacher_are_refused_by_distill(clone: Clone) -> None:

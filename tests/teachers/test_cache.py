@@ -127,6 +127,7 @@ def test_a_ratio_of_two_never_asks_the_teachers() -> None:
         {"seed": 1},
         {"classes": ["blue", "red", "green"]},
         {"precision": "bf16"},
+        {"finish": {"share": 0.5}},
         {"settings": as_dict(VSM) | {"cutmix": {"p": 0.5}}},
     ],
     ids=lambda change: next(iter(change)),

@@ -49,17 +49,17 @@ def test_pixels_that_do_not_fit_are_refused_where_they_must(monkeypatch: pytest.
 
 def test_one_item_is_read_ahead_in_order() -> None:
     begun: list[int] = []
-    may_end = threading.Semaphore(0)
+    second, third = threading.Event(), threading.Event()
 
     def read(item: int) -> int:
         begun.append(item)
-        may_end.acquire()
+        {1: second, 2: third}.get(item, threading.Event()).set()
         return 10 * item
 
-    may_end.release(2)
     items = ahead(read, range(4))
     assert next(items) == 0
-    may_end.release(3)
+    assert second.wait(60), "nothing was read ahead"
+    assert not third.wait(0.2), "more than one was"
     assert [next(items), next(items), next(items)] == [10, 20, 30]
     assert begun == [0, 1, 2, 3]
     assert list(ahead(read, [])) == []
