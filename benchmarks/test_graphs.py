@@ -10,7 +10,7 @@ from benchmarks import paper
 from benchmarks.session import Bench, Race
 from benchmarks.test_training import STEPS
 from benchmarks.training import bare_step, cached_teachers, epochs, times
-from erkt.training.graphs import BEFORE, Made, Recorder, recorder
+from erkt.training.graphs import BEFORE, Made, Recorder, own_recorder
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -27,9 +27,9 @@ def test_graphs(side: int, bench: Bench, race: Race) -> None:
     usual, recorded, bare = (paper.network(paper.STUDENT, side, bench.device) for _ in range(3))
 
     def own() -> Recorder:
-        return recorder(bench.device, wanted=True) or _Again()
+        return own_recorder(bench.device) or _Again()
 
-    calls = {"graphs": epochs(recorded, data, cached, recorder=own()), "usual": epochs(usual, data, cached)}
+    calls = {"graphs": epochs(recorded, data, cached, graphs=own()), "usual": epochs(usual, data, cached)}
     for call in calls.values():
         call()
     batch, record = data.batch(data.view(0), data.in_order(0)[0]), own()

@@ -60,7 +60,7 @@ def epochs(
     data: ViewBatches,
     teach: Teach,
     ranks: Ranks = ALONE,
-    recorder: Recorder | None = None,
+    graphs: bool | Recorder = False,
 ) -> Callable[[], object]:
     """Return what trains ``student`` for its next epoch with the paper's recipe.
 
@@ -79,7 +79,7 @@ def epochs(
                 teach=teach,
                 on_step=lambda done, _: shown.update(done),
                 ranks=ranks,
-                recorder=recorder,
+                graphs=graphs,
             )
 
     return all_epochs().__next__

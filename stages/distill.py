@@ -14,7 +14,6 @@ from erkt.pipeline.tidy import keep_teachers_and_views
 from erkt.seeds import derive
 from erkt.teachers.teaching import Source, open_checked
 from erkt.training.engine import fit
-from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 from erkt.views.finish import Finish
 
@@ -28,7 +27,6 @@ def main(job: Job) -> str:
     model = models.build(network, train.classes, train.side, seed, job.environment)
     if views.erasing.fill not in ("black", model.card.mean):
         job.warn(f"vsm.erasing.fill is not the student's normalisation mean {list(model.card.mean)}")
-
     objective, count = Objective(settings), len(cache.views) or recipe.epochs
     data = ViewBatches(
         train,
@@ -54,7 +52,7 @@ def main(job: Job) -> str:
         checkpoints=job.checkpoints,
         recompute=job.runtime.recompute,
         ranks=job.ranks,
-        recorder=recorder(device, job.runtime.graphs),
+        graphs=job.runtime.graphs,
         resizing=settings.resizing,
         averaging=settings.averaging,
     )

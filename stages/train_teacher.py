@@ -12,7 +12,6 @@ from erkt.pipeline import paths
 from erkt.pipeline.job import Job, Stage
 from erkt.seeds import derive
 from erkt.training.engine import fit
-from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 
 
@@ -48,7 +47,7 @@ def main(job: Job) -> str:
         checkpoints=job.checkpoints,
         recompute=job.runtime.recompute and settings.train == "all",  # a frozen backbone keeps no activations
         ranks=job.ranks,
-        recorder=recorder(device, job.runtime.graphs),
+        graphs=job.runtime.graphs,
     )
     line = job.write_curve(paths.curves(job.seed, job.teacher), epochs)
     digest = models.save_folder(model, paths.teacher(job.seed, job.teacher))

@@ -38,7 +38,6 @@ from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.teachers.writer import block_logits
 from erkt.training.engine import fit
-from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 
 CURVE, SCORES, DONE, PACE, LENGTH, ENSEMBLE = (
@@ -102,8 +101,7 @@ def train_teacher(work: Work, seed: int, name: str) -> None:
     data = ViewBatches(train, views, own, recipe.epochs, recipe.batch_size, device)
     folder.mkdir(parents=True)
     with (folder / CURVE).open("w", encoding="utf-8") as curve:
-        graphs = recorder(device, work.graphs)
-        for epoch in fit(model, data, Supervised(), recipe=recipe, seed=own, recorder=graphs):
+        for epoch in fit(model, data, Supervised(), recipe=recipe, seed=own, graphs=work.graphs):
             curve.write(json.dumps(epoch) + "\n")
     np.save(folder / "val.npy", predict(model, val, work.inference_batch, device))
     for kind, count in stored_views(work.rows).items():
@@ -181,7 +179,7 @@ class _Student:
             teach=self.teach,
             resizing=self.settings.resizing,
             averaging=self.settings.averaging,
-            recorder=recorder(self.data.device, self.work.graphs),
+            graphs=self.work.graphs,
         )
 
 

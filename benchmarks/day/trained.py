@@ -23,7 +23,6 @@ from erkt.seeds import stream
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.teach import Teach
 from erkt.training.engine import fit
-from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 
 STUDENT = "student.safetensors"
@@ -67,7 +66,7 @@ def short(
         teach=teach or CachedTeachers([{0: made}], [1.0], "logits"),
         checkpoints=checkpoints,
         recompute=recompute,
-        recorder=recorder(data.device, graphs),
+        graphs=graphs,
     )
     return list(epochs)[-1]["loss"]
 

@@ -25,7 +25,7 @@ from erkt.teachers.teach import Teach
 from erkt.training.agreed import Agreed
 from erkt.training.averaging import Average, average_of
 from erkt.training.finite import FiniteLosses
-from erkt.training.graphs import RecordedStep, Recorder
+from erkt.training.graphs import RecordedStep, Recorder, own_recorder
 from erkt.training.ranks import ALONE, Ranks
 from erkt.training.resizing import shrunk, side_at
 from erkt.training.step import Objective, Shown, Step
@@ -71,7 +71,7 @@ def fit(
     averaging: float = 0.0,
     recompute: bool = False,
     ranks: Ranks = ALONE,
-    recorder: Recorder | None = None,
+    graphs: bool | Recorder = False,
 ) -> Iterator[dict[str, float]]:
     """Train ``model`` in place; yield after each epoch its number (from 1), last rate and mean loss parts.
 
@@ -83,7 +83,8 @@ def fit(
     for bit, as without the interruption. ``resizing`` and ``averaging`` are those of
     ``erkt.params.distill``; where weights are averaged, ``model`` has the average after its last step.
     ``ranks`` are the processes that call this with the same arguments; each ends with the same weights.
-    A ``recorder`` launches each step as a whole (``erkt.training.graphs``) where one process trains alone.
+    ``graphs`` launches each step as a whole on a GPU, or by a recorder that is given, where one process
+    trains alone (``erkt.training.graphs``).
 
     Raises ErktError naming epoch and step of the first loss that is not finite, and before a checkpoint with
     weights that are not. A GPU's losses are looked at every so many steps, at an epoch's end, and before a
@@ -93,6 +94,7 @@ def fit(
         forget_activations(model)
     ranks.prepare(model, data.device)
     put_on(model, data.device)
+    recorder = own_recorder(data.device) if graphs is True else graphs or None
     if recorder is None or ranks is not ALONE:
         step = Step(model, objective, recipe, data.device, ranks)
     else:

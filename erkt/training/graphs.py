@@ -67,9 +67,9 @@ class CudaRecorder:
         return replay
 
 
-def recorder(device: torch.device, wanted: bool) -> Recorder | None:
-    """Return what records the steps of a training on ``device``; None if not ``wanted``, or on a CPU."""
-    return CudaRecorder() if wanted and not on_host(device) else None
+def own_recorder(device: torch.device) -> Recorder | None:
+    """Return what records the steps of one training on ``device``; None on a CPU."""
+    return None if on_host(device) else CudaRecorder()
 
 
 class RecordedStep(Step):

@@ -31,7 +31,6 @@ from erkt.teachers.online import OnlineTeachers
 from erkt.teachers.reader import CachedTeachers
 from erkt.teachers.writer import batch_logits, block_logits
 from erkt.training.engine import fit
-from erkt.training.graphs import recorder
 from erkt.views.batches import ViewBatches
 from erkt.views.view import View
 
@@ -68,7 +67,7 @@ def trained(
         teach=teach,
         validate=validation(model, subset(9, seed=5), 4, device),
         checkpoints=checkpoints,
-        recorder=recorder(device, graphs),
+        graphs=graphs,
     )
     rows = list(rows)
     return rows, torch.cat([tensor.double().flatten().cpu() for tensor in model.state_dict().values()])
@@ -110,7 +109,7 @@ def test_training_by_graphs_is_training_without(device: torch.device, loss: str)
     states = []
     for graphs in (False, True):
         model, data = classifier(), on(device, views=1)
-        how = {"recorder": recorder(device, graphs), "resizing": Resizing(first_side=8, full_after=0.5)}
+        how = {"graphs": graphs, "resizing": Resizing(first_side=8, full_after=0.5)}
         list(fit(model, data, objective, recipe=recipe, seed=3, teach=teach, **how))
         states.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     torch.testing.assert_close(*states, rtol=0, atol=1e-4)

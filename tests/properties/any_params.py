@@ -220,6 +220,7 @@ def edits(draw: st.DrawFn, base: Block) -> Block:
     distill["finish"] = round(distill["finish"])
     if params["runtime"]["caching"] == "onnx":
         cache["precision"] = "fp32"
+    params["runtime"]["graphs"] &= not params["runtime"]["recompute"]
     if (
         params["student"]["side"] is not None
         or (distill["resizing"]["first_side"] or 0) > params["prepare"]["side"]

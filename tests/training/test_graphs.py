@@ -22,7 +22,7 @@ from erkt.params.runtime import Runtime
 from erkt.params.schema import as_dict, build
 from erkt.training import engine
 from erkt.training.engine import fit
-from erkt.training.graphs import BEFORE, recorder
+from erkt.training.graphs import BEFORE, own_recorder
 
 CPU = torch.device("cpu")
 EPOCHS = 6  # of three batches of 8 and one of 7
@@ -74,7 +74,7 @@ def trained(
         recipe=recipe,
         seed=3,
         teach=teach,
-        recorder=again,
+        graphs=again or False,
         checkpoints=checkpoints,
         **options,
     )
@@ -147,7 +147,7 @@ def test_no_recorded_step_waits_for_the_device() -> None:
 
 
 def test_a_cpu_records_nothing_and_recomputing_goes_without() -> None:
-    assert recorder(CPU, wanted=True) is None
+    assert own_recorder(CPU) is None
     asked = as_dict(RUNTIME) | {"graphs": True}
     assert build(Runtime, asked, "runtime").graphs
     with pytest.raises(ErktError, match="recompute and graphs do not go together"):
