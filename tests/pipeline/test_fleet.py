@@ -31,7 +31,7 @@ from erkt.machine import ray_cluster
 from erkt.machine.cluster import Ended, Needs, Running
 from erkt.pipeline.cells import cells_up_to
 from erkt.pipeline.fleet import worker
-from erkt.pipeline.fleet.display import displayed, report, span
+from erkt.pipeline.fleet.display import displayed, report, seconds_left, span
 from erkt.pipeline.fleet.making import Standing, make_all
 from erkt.pipeline.fleet.rows import merged
 
@@ -254,11 +254,25 @@ def test_without_a_terminal_each_beginning_and_each_end_is_a_line_once() -> None
         display.show(standing)
         standing.ended["b"] = Ended("b", "two", 3.0, None, "no space left")
         display.show(standing)
-    lines = [re.sub(r"about .* left", "about T left", line) for line in stream.getvalue().splitlines()]
+    lines = stream.getvalue().splitlines()
     assert lines[0] == "a: runs on one"
     assert lines[1].startswith("a: made in 3 s on one; 1 of 2 done, 0 running")
     assert lines[2] == "b: failed: no space left on two; 2 of 2 done, 0 running"
     assert len(lines) == 3
+
+
+def test_what_is_left_counts_each_cell_as_its_stage_has_taken() -> None:
+    """By hand: teachers took 100 and 200 s, so 150 s for one, 50 of them gone; 6 s to split; two places."""
+    ended = {
+        name: Ended(name, "one", seconds, None, None)
+        for name, seconds in (("train@0-a of x", 100.0), ("train@0-b of x", 200.0), ("split@0 of x", 6.0))
+    }
+    running = {"train@1-a of x": Running("one", 1000.0)}
+    cells = [*ended, *running, "split@1 of x"]
+    expected = (150 - 50 + 6) / 2
+    assert seconds_left(Standing(cells, ended, running), 2, now=1050.0) == (expected, True)
+    later = Standing([*cells, "distill@0 of x"], ended, running)
+    assert seconds_left(later, 2, now=1050.0) == (expected, False)
 
 
 def test_who_reads_the_lines_may_go() -> None:

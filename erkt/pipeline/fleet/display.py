@@ -22,10 +22,11 @@ class Display:
     def __init__(self, live: Live | None, stream: TextIO) -> None:
         self._live, self._stream = live, stream
         self._told: set[str] = set()
-        self._started = time.monotonic()
+        self._places = 1  # as many cells as have run at the same time
 
     def show(self, standing: Standing) -> None:
         """Show how far all is; where there is no terminal, each beginning and each end is a line."""
+        self._places = max(self._places, len(standing.running.keys() - standing.ended.keys()))
         if self._live is not None:
             self._live.update(self._table(standing))
             return
@@ -44,15 +45,9 @@ class Display:
 
     def _summary(self, standing: Standing) -> str:
         done, running = len(standing.ended), sum(name not in standing.ended for name in standing.running)
-        left = self._left(standing)
+        seconds, whole = seconds_left(standing, self._places, time.time())
         counts = f"{done} of {len(standing.cells)} done, {running} running"
-        return counts + (f", about {span(left)} left" if left else "")
-
-    def _left(self, standing: Standing) -> float:
-        """Return the time that the rest takes if cells go on ending as they have; 0 without a guess."""
-        done = len(standing.ended)
-        spent = time.monotonic() - self._started
-        return spent / done * (len(standing.cells) - done) if done else 0.0
+        return counts + (f", {'about' if whole else 'at least'} {span(seconds)} left" if seconds else "")
 
     def _table(self, standing: Standing) -> Table:
         table = Table(
@@ -77,6 +72,28 @@ def displayed(stream: TextIO | None = None) -> Iterator[Display]:
         return
     with Live(console=Console(file=stream), transient=True, refresh_per_second=2) as live:
         yield Display(live, stream)
+
+
+def seconds_left(standing: Standing, places: int, now: float) -> tuple[float, bool]:
+    """Return the seconds that the rest takes where ``places`` cells run at once, and whether that is all.
+
+    Each cell counts as its stage has taken on average. A stage of which no cell has ended is not counted.
+    """
+    taken: dict[str, list[float]] = {}
+    for name, ended in standing.ended.items():
+        if ended.error is None:
+            taken.setdefault(_stage(name), []).append(ended.seconds)
+    average = {stage: sum(seconds) / len(seconds) for stage, seconds in taken.items()}
+    rest = [name for name in standing.cells if name not in standing.ended]
+    work = 0.0
+    for name in rest:
+        spent = now - standing.running[name].since if name in standing.running else 0.0
+        work += max(0.0, average.get(_stage(name), 0.0) - spent)
+    return work / places, all(_stage(name) in average for name in rest)
+
+
+def _stage(cell: str) -> str:
+    return cell.partition(" of ")[0].partition("@")[0]
 
 
 def report(standing: Standing) -> str:
