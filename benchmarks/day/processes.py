@@ -55,10 +55,11 @@ def run_beside(
     """Run all ``tasks`` at a time, a process each; return by name how they ended, in the order of their ends.
 
     What still runs at ``until`` (seconds as of ``time.time``) is ended. ``meanwhile`` hears several times a
-    second who has ended so far; what it raises is printed, and leaves the processes alone.
+    second who has ended so far; what it raises is printed once, and leaves the processes alone.
     """
     running = {name: _Running(task, context(device)) for name, task in tasks.items()}
     done: dict[str, Outcome] = {}
+    told = ""
     while len(done) < len(running):
         late = [one for one in running.values() if time.time() >= until and not one.ended]
         for one in late:
@@ -69,7 +70,9 @@ def run_beside(
         try:
             meanwhile(done)
         except Exception as error:  # noqa: BLE001
-            print(f"  ! {last_line(error)}", flush=True)
+            if (line := last_line(error)) != told:
+                print(f"  ! {line}", flush=True)
+            told = line
         time.sleep(_LOOK)
     return done
 

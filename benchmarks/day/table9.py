@@ -102,8 +102,8 @@ def run(out: Path, scratch: Path, device: str, asked: Asked, until: float) -> No
     write, cut = written("students"), until - RESERVE * (until - began)
 
     def meanwhile(done: dict[str, Outcome]) -> None:
+        write(done)  # first: what has ended is kept, whatever becomes of the rest
         decide(work, asked, list(students), done, cut, time.time())
-        write(done)
 
     ended |= run_beside(students, device, until, meanwhile)
     gather(out, work, tests, facts)

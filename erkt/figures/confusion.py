@@ -1,5 +1,6 @@
 """Confusion matrices: whole, and as the paper's Figure 9 without the classes that are easy."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,9 @@ def _draw(axes: Axes, confusion: Counts, classes: Sequence[str], rows: Counts, c
     percent = _percent(confusion)[np.ix_(rows, columns)]
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     shown = [range(0, len(one), -(-len(one) // NAMED)) for one in (columns, rows)]
-    axes.set_xticks(shown[0], [plain(classes[columns[place]]) for place in shown[0]], rotation=90)
-    axes.set_yticks(shown[1], [plain(classes[rows[place]]) for place in shown[1]])
+    names = _names(classes)
+    axes.set_xticks(shown[0], [names[columns[place]] for place in shown[0]], rotation=90)
+    axes.set_yticks(shown[1], [names[rows[place]] for place in shown[1]])
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if max(len(rows), len(columns)) > NAMED:
@@ -90,8 +92,15 @@ def _draw(axes: Axes, confusion: Counts, classes: Sequence[str], rows: Counts, c
         axes.text(column, row, _whole(share), ha="center", va="center", fontsize=6, color=color)
 
 
+def _names(classes: Sequence[str]) -> list[str]:
+    """Return the names as they are drawn, numbered where several are cut to the same."""
+    cut = [plain(name) for name in classes]
+    times = Counter(cut)
+    return [name if times[name] == 1 else f"{number}: {name}" for number, name in enumerate(cut)]
+
+
 def _whole(percent: float) -> str:
     """Return a share above 0 without decimals; only what is all of a class is 100."""
-    if percent < 0.5:
+    if percent <= 0.5:  # which is rounded to 0 too
         return "<1"
     return "99" if 99 < percent < 100 else f"{percent:.0f}"

@@ -101,12 +101,13 @@ def _curves(facts: Facts) -> dict[str, tuple[Any, Any]]:
 def _sureness(facts: Facts) -> Mapping[str, Any]:
     """Return the student's mean probability and its accuracy in percent, and in words which is larger.
 
-    They are as large where chance explains the difference: two standard errors of its mean.
+    They are as large where chance explains the difference: two standard errors of its mean over the images of
+    one run, since most of them come back in the next, and one that is hard is hard there too.
     """
     sure, right = _curves(facts)["student"]
     beyond = sure - right
     said = "too sure" if beyond.mean() > 0 else "too modest"
-    if abs(beyond.mean()) <= 2 * beyond.std() / np.sqrt(len(beyond)):
+    if abs(beyond.mean()) <= 2 * beyond.std() / np.sqrt(len(beyond) / len(facts.seeds)):
         said = "about as sure as it should be"
     return {"probability": 100 * float(sure.mean()), "right": 100 * float(right.mean()), "said": said}
 

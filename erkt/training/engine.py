@@ -88,7 +88,8 @@ def fit(
 
     Raises ErktError naming epoch and step of the first loss that is not finite, and before a checkpoint with
     weights that are not. A GPU's losses are looked at every so many steps, at an epoch's end, and before a
-    checkpoint: the last one kept is good. Raises ErktError as ``Ranks.deal`` does.
+    checkpoint: the last one kept is good. Raises ErktError as ``Ranks.deal`` does, and where a step that
+    ``graphs`` ask for cannot be recorded.
     """
     if recompute:
         forget_activations(model)

@@ -6,6 +6,7 @@ recorded kernels look: the batch and the learning rate are copied there, and dro
 seed. See "CUDA graphs" in torch's documentation.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -13,6 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from erkt.errors import ErktError
 from erkt.machine.device import on_host
 from erkt.networks.models import Classifier
 from erkt.params.recipe import Recipe
@@ -49,16 +51,30 @@ class CudaRecorder:
         """As ``Recorder.beside``: on its own stream, where gradients stay that were first made there."""
         around = torch.cuda.current_stream()
         self._stream.wait_stream(around)
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), warnings.catch_warnings():
+            # AdamW advises against what graphs need, at its first step, which is not recorded.
+            warnings.filterwarnings("ignore", ".*capturable=True", UserWarning)
             made = call()
         around.wait_stream(self._stream)
         return made
 
     def record(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """As ``Recorder.record``; other threads may pin memory meanwhile."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-            made = call()
+        """As ``Recorder.record``; other threads may pin memory meanwhile.
+
+        Raises ErktError if the call cannot be recorded, as where it reads a number back.
+        """
+        graph, around = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+                made = call()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            torch.cuda.set_stream(around)  # an ending that fails leaves the stream of the recording
+            cause = str(error.__context__ or error).partition("\n")[0]
+            raise ErktError(
+                f"a step of this network cannot be a CUDA graph ({cause}); set runtime.graphs: false"
+            ) from error
 
         def replay() -> Tensor:
             graph.replay()

@@ -15,6 +15,7 @@ import torch
 from benchmarks.day import bounds, cells, processes, table9
 from benchmarks.day.budget import until
 from benchmarks.day.cells import Work
+from benchmarks.day.parts import graphs_refused
 from benchmarks.day.processes import Outcome, context, last_line, run_beside
 from benchmarks.day.protocols import preset_of, protocols, stored_views
 from erkt.errors import ErktError
@@ -46,6 +47,20 @@ def wait() -> None:
 def meet(shared: Work, seed: int, row: str, barrier: Barrier) -> None:
     barrier.wait(60)
     write(shared.folder / f"{seed}-{row}", json.dumps(shared.rows[row]["distill"]))
+
+
+@pytest.mark.parametrize(("kept", "refused"), [((True, True), False), ((True, False), True)])
+def test_graphs_are_refused_where_the_equivalence_has_found_them_out_of_bounds(
+    tmp_path: Path, kept: tuple[bool, bool], refused: bool
+) -> None:
+    assert not graphs_refused(tmp_path)  # another call has looked, or nobody
+    names = ("graphs", "graphs, statistics")
+    checks = [
+        {"name": "losses", "kept": False},
+        *({"name": n, "kept": k} for n, k in zip(names, kept, strict=True)),
+    ]
+    (tmp_path / "equivalence.json").write_text(json.dumps(checks))
+    assert graphs_refused(tmp_path) == refused
 
 
 def test_time_is_shared_by_weight_among_the_parts_that_wait() -> None:

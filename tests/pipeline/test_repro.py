@@ -162,7 +162,7 @@ import json, runpy, sys
 from erkt.params.schema import as_dict
 from erkt.training import engine
 def heard(model, data, objective, **options):
-    plain = {name: options[name] for name in ("averaging", "recompute") if name in options}
+    plain = {name: options[name] for name in ("averaging", "graphs", "recompute") if name in options}
     plain |= {name: as_dict(options[name]) for name in ("recipe", "resizing") if name in options}
     finish = {"share": data.finish.share, "per_block": data.finish.per_block} if data.finish else None
     print(json.dumps(plain | {"views": as_dict(data.settings), "finish": finish, "count": data.views}))
@@ -199,12 +199,17 @@ def every_setting(clone: Clone) -> None:
     asked = told(clone, "train_teacher", "--seed", "0", "--teacher", "one")
     assert asked["views"] == clone.params["base"] | {"cutmix": {"p": 1.0}}
     assert (asked["recipe"], asked["recompute"], asked["finish"]) == (teacher["recipe"], True, None)
+    assert not asked["graphs"]
+    clone.params["runtime"] |= {"recompute": False, "graphs": True}  # which exclude each other
+    asked = told(clone, "train_teacher", "--seed", "0", "--teacher", "one")
+    assert (asked["recompute"], asked["graphs"]) == (False, True)
     clone.params["cache"]["views_per_block"], distill["finish"] = 2, 0.5
     asked = told(clone, "distill", "--seed", "0")
     assert asked == {
         "averaging": 0.5,
         "resizing": distill["resizing"],
-        "recompute": True,
+        "recompute": False,
+        "graphs": True,
         "recipe": distill["recipe"],
         "views": clone.params["vsm"],
         "finish": {"share": 0.5, "per_block": 2},

@@ -117,6 +117,14 @@ def test_how_sure_it_is_says_no_more_than_chance_allows(tmp_path: Path, confiden
     assert f"it is {said}, before calibration" in page(files).words["calibration"]
 
 
+def test_the_same_images_in_three_runs_do_not_make_a_small_difference_sure(tmp_path: Path) -> None:
+    files = made_run(tmp_path, names(5), seeds=3, tested=20, right=0.75)
+    rows = [row | {"student_confidence": 0.82} for row in predictions(files.seeds[0].predictions)]
+    for seed in files.seeds.values():  # 0.07 is 1.6 standard errors of 100 images, and 2.8 of 300
+        write_csv(seed.predictions, rows)
+    assert "it is about as sure as it should be" in page(files).words["calibration"]
+
+
 def test_three_seeds_have_means_deviations_and_a_verdict(tmp_path: Path) -> None:
     files = made_run(tmp_path, names(4), seeds=3, tested=20)
     found = page(files)

@@ -10,6 +10,8 @@ import pytest
 import torch
 from made import LOSS, RECIPE, RUNTIME, Interrupting, batches, classifier, keeper
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from training.test_device_path import LOSSES, Poisoned, teachers
 
 from benchmarks.meta_device import META, standing_in
@@ -28,23 +30,43 @@ CPU = torch.device("cpu")
 EPOCHS = 6  # of three batches of 8 and one of 7
 
 
-class Again:
-    """Replays by calling again, and returns each time the tensor that it returned first."""
+class Numbers(TorchDispatchMode):
+    """Keeps the numbers that operators are given, which a CUDA graph would keep from its recording."""
 
     def __init__(self) -> None:
-        self.usual, self.replays = 0, []
+        super().__init__()
+        self.given: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [each for each in tree_leaves((args, kwargs or {})) if isinstance(each, (int, float))]
+        self.given.append(f"{func} {given}")
+        return func(*args, **(kwargs or {}))
+
+
+class Again:
+    """Replays by calling again, and returns each time the tensor that it returned first.
+
+    A replay whose operators are given other numbers than the first is refused unless ``free``: a CUDA graph
+    cannot do it.
+    """
+
+    def __init__(self, *, free: bool = False) -> None:
+        self.usual, self.replays, self.free = 0, [], free
 
     def beside(self, call: Callable[[], Any]) -> Any:
         self.usual += 1
         return call()
 
     def record(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        number, returned = len(self.replays), []
+        number, returned, first = len(self.replays), [], []
         self.replays.append(0)
 
         def replay() -> Tensor:
             self.replays[number] += 1
-            made = call()
+            with Numbers() as numbers:
+                made = call()
+            first[:] = first or numbers.given
+            assert self.free or numbers.given == first
             returned[:] = returned or [torch.empty_like(made)]
             return returned[0].copy_(made)
 
@@ -128,7 +150,7 @@ def test_the_first_bad_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses that wait to be looked at are not those of later steps."""
     monkeypatch.setattr("erkt.training.finite.on_host", lambda device: False)
     with pytest.raises(ErktError, match="nan at epoch 3, step 11"):
-        trained(Again(), Poisoned(11))
+        trained(Again(free=True), Poisoned(11))  # which counts its steps
 
 
 def test_no_recorded_step_waits_for_the_device() -> None:

@@ -33,9 +33,13 @@ class Display:
         for name, running in standing.running.items():
             if name not in standing.ended:
                 self._line(f"{name}: runs on {running.node}")
+        summary = ""  # of how far all is now; made where something is new, for it looks at every cell
         for name, ended in standing.ended.items():
             how = f"made in {span(ended.seconds)}" if ended.error is None else f"failed: {ended.error}"
-            self._line(f"{name}: {how} on {ended.node or 'no machine'}", f"; {self._summary(standing)}")
+            line = f"{name}: {how} on {ended.node or 'no machine'}"
+            if line not in self._told:
+                summary = summary or f"; {self._summary(standing)}"
+                self._line(line, summary)
 
     def _line(self, line: str, more: str = "") -> None:
         if line not in self._told:
@@ -45,9 +49,11 @@ class Display:
 
     def _summary(self, standing: Standing) -> str:
         done, running = len(standing.ended), sum(name not in standing.ended for name in standing.running)
-        seconds, whole = seconds_left(standing, self._places, time.time())
         counts = f"{done} of {len(standing.cells)} done, {running} running"
-        return counts + (f", {'about' if whole else 'at least'} {span(seconds)} left" if seconds else "")
+        seconds, whole = seconds_left(standing, self._places, time.time())
+        if not seconds or standing.failed:  # what waits for a failed cell never begins
+            return counts
+        return f"{counts}, about {span(seconds)} left{'' if whole else ' in stages that have run before'}"
 
     def _table(self, standing: Standing) -> Table:
         table = Table(
