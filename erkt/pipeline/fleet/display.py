@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
@@ -33,19 +33,16 @@ class Display:
         for name, running in standing.running.items():
             if name not in standing.ended:
                 self._line(f"{name}: runs on {running.node}")
-        summary = ""  # of how far all is now; made where something is new, for it looks at every cell
         for name, ended in standing.ended.items():
             how = f"made in {span(ended.seconds)}" if ended.error is None else f"failed: {ended.error}"
             line = f"{name}: {how} on {ended.node or 'no machine'}"
-            if line not in self._told:
-                summary = summary or f"; {self._summary(standing)}"
-                self._line(line, summary)
+            self._line(line, lambda: f"; {self._summary(standing)}")  # which looks at every cell
 
-    def _line(self, line: str, more: str = "") -> None:
+    def _line(self, line: str, more: Callable[[], str] = str) -> None:
         if line not in self._told:
             self._told.add(line)
             with suppress(OSError, ValueError):  # who read the lines has gone; the work goes on
-                print(f"{line}{more}", file=self._stream, flush=True)
+                print(f"{line}{more()}", file=self._stream, flush=True)
 
     def _summary(self, standing: Standing) -> str:
         done, running = len(standing.ended), sum(name not in standing.ended for name in standing.running)
