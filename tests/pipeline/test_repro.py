@@ -121,18 +121,33 @@ def test_recomputing_keeps_every_bit_and_another_runtime_is_recorded(clone: Clon
     assert clone.git("status", "--porcelain") == ""
 
 
+SPY = """
+import json, os, runpy, sys, tempfile
+import erkt.training.engine  # once for all stages, each of which runs in a fork
+
+def refuse(event, arguments):
+    reads = event == "open" and "w" not in str(arguments[1])
+    if reads and str(arguments[0]).endswith("test.txt"):
+        raise RuntimeError("test list opened")
+
+for words in json.loads(sys.argv[1]):
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            sys.addaudithook(refuse)
+            sys.argv = ["erkt", "stage", *words]
+            runpy.run_module("erkt", run_name="__main__", alter_sys=False)
+            sys.exit(9)  # the command ends by itself
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        print(json.dumps([words[0], status, said.read().decode()]))
+"""
+
+
 def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) -> None:
     """Every stage runs under a hook that refuses the test list; evaluating ones must fail."""
-    spy = (
-        "import runpy, sys\n"
-        "def refuse(event, arguments):\n"
-        "    reads = event == 'open' and 'w' not in str(arguments[1])\n"
-        "    if reads and str(arguments[0]).endswith('test.txt'):\n"
-        "        raise RuntimeError('test list opened')\n"
-        "sys.addaudithook(refuse)\n"
-        "sys.argv = ['erkt', 'stage', *sys.argv[1:]]\n"
-        "runpy.run_module('erkt', run_name='__main__', alter_sys=False)\n"
-    )
     coordinates = {
         "train_teacher": ["--seed", "0", "--teacher", "one"],
         "search_weights": ["--seed", "0"],
@@ -148,11 +163,13 @@ def test_the_test_list_is_opened_by_the_two_evaluate_stages_alone(clone: Clone) 
         "report": [],
     }
     before = clone.outputs()
-    for stage, cell in coordinates.items():
-        done = clone.python("-c", spy, stage, *cell)
-        refused = "test list opened" in done.stderr
-        assert refused == stage.startswith("evaluate"), f"{stage}: {done.stderr}"
-        assert (done.returncode == 0) == (not refused), f"{stage}: {done.stderr}"
+    done = clone.python("-c", SPY, json.dumps([[stage, *cell] for stage, cell in coordinates.items()]))
+    ran = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [stage for stage, _, _ in ran] == list(coordinates), done.stderr
+    for stage, status, said in ran:
+        refused = "test list opened" in said
+        assert refused == stage.startswith("evaluate"), f"{stage}: {said}"
+        assert (status == 0) == (not refused), f"{stage}: {said}"
     assert clone.outputs() == before, "a second run of a stage made other bytes"
     assert clone.repro() == set()
 

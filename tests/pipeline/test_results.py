@@ -27,13 +27,18 @@ STUDENTS = {
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a clone that has fetched the experiments."""
-    folder = tmp_path_factory.mktemp("records")
+    return fetched(tmp_path_factory.mktemp("records"), "aid100-64")
+
+
+def fetched(folder: Path, results: str) -> Path:
+    """Return ``folder``, a bare clone that has fetched all records beside the tables in ``results``."""
     asked = ["git", "rev-parse", "--is-shallow-repository"]
     shallow = subprocess.run(asked, cwd=ROOT, check=False, capture_output=True, text=True)
     if shallow.stdout.strip() != "false":
         pytest.skip("the records go on from a commit that is not here: no clone, or a shallow one")
     git(ROOT, "clone", "-q", "--bare", str(ROOT), str(folder))
-    git(folder, "fetch", "-q", str(FOLDER / "experiments.bundle"), "refs/exps/*:refs/exps/*")
+    for bundle in sorted((ROOT / "results" / results).glob("*.bundle")):
+        git(folder, "fetch", "-q", str(bundle), "refs/exps/*:refs/exps/*")
     return folder
 
 
@@ -118,3 +123,52 @@ def test_the_runs_share_their_test_images_and_teachers(records: Path) -> None:
             seen.setdefault(seed, set()).add((ensemble, *teachers, *images))
     assert seen.keys() == {"0", "1", "2", "3", "4", "5"}
     assert all(len(found) == 1 for found in seen.values())
+
+
+def test_the_table_of_eurosat_is_that_of_its_runs(tmp_path: Path) -> None:
+    """Accuracies from predictions, differences and Student's intervals by their formulas."""
+    records = fetched(tmp_path, "eurosat-tr5")
+    with (ROOT / "results/eurosat-tr5/eurosat.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["row"]: row for row in csv.DictReader(file)}
+    refs = git(records, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    students: dict[str, dict[str, float]] = {}
+    ensembles: dict[str, set[float]] = {}
+    lists: dict[str, set[tuple[str, ...]]] = {}
+    for name, row in rows.items():
+        students[name] = {}
+        for ref in [ref for ref in refs if ref.rpartition("/")[2] in row["run"].split()]:
+            listed = git(records, "show", f"{ref}:metrics/predictions").split()[2:]
+            for seed in by_seed(row).keys() & {name.removesuffix(".csv") for name in listed}:
+                text = git(records, "show", f"{ref}:metrics/predictions/{seed}.csv")
+                lines = list(csv.DictReader(text.splitlines()))
+                right = {
+                    who: sum(line["actual"] == line[who] for line in lines) for who in ("student", "ensemble")
+                }
+                students[name][seed] = 100 * right["student"] / len(lines)
+                ensembles.setdefault(seed, set()).add(100 * right["ensemble"] / len(lines))
+                lists.setdefault(seed, set()).add(tuple(sorted(next(iter(line.values())) for line in lines)))
+        assert by_seed(row) == pytest.approx(students[name], abs=1e-4)
+        assert float(row["std"]) == pytest.approx(statistics.stdev(students[name].values()), abs=1e-4)
+    assert all(len(found) == 1 for found in (*ensembles.values(), *lists.values()))
+    ensemble = {seed: oa for seed, (oa,) in ensembles.items()}
+    against = {"": (students["dist"], "dist"), "ensemble_": (ensemble, None)}
+    for prefix, (other, own) in against.items():
+        apart = {
+            name: [oa - other[seed] for seed, oa in found.items()]
+            for name, found in students.items()
+            if name != own
+        }
+        pooled = statistics.mean(statistics.variance(found) for found in apart.values())
+        for name, found in apart.items():
+            row = rows[name]
+            level, freedom = (float(row[prefix + key]) for key in ("level", "freedom"))
+            reach = stats.t.ppf(0.5 + level / 200, freedom) * (pooled / len(found)) ** 0.5
+            middle = statistics.mean(found)
+            assert float(row[prefix + "difference"]) == pytest.approx(middle, abs=1e-4)
+            expected = [middle - reach, middle + reach]
+            interval = [float(row[f"{prefix}student_{end}"]) for end in ("low", "high")]
+            assert interval == pytest.approx(expected, abs=1e-3)
+            assert float(row[prefix + "low"]) <= min(interval[0], float(row[prefix + "bootstrap_low"])) + 1e-4
+            assert (
+                float(row[prefix + "high"]) >= max(interval[1], float(row[prefix + "bootstrap_high"])) - 1e-4
+            )
