@@ -90,7 +90,6 @@ MOMENTS = {
 ALWAYS = {
     ("train_teacher", "third checkpoint", "group"),
     ("cache_logits", "third checkpoint", "self"),
-    ("distill", "third checkpoint", "parent"),
     ("distill", "marker", "self"),
 }
 CASES = [
@@ -123,16 +122,11 @@ def test_sigkill_of_stage_dvc_or_group(
         assert broken.states() == []
 
 
-@pytest.mark.parametrize(
-    "stage", [pytest.param(stage, marks=[] if stage == "distill" else pytest.mark.slow) for stage in CELLS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", CELLS)
 @pytest.mark.parametrize(
     ("event", "file", "again"),
-    [
-        ("rename", "/cache/runs/", True),
-        pytest.param("rename", "/cache/files/", True, marks=pytest.mark.slow),
-        pytest.param("open", "dvc.lock", False, marks=pytest.mark.slow),
-    ],
+    [("rename", "/cache/runs/", True), ("rename", "/cache/files/", True), ("open", "dvc.lock", False)],
     ids=["before_the_run_cache", "before_the_cache", "before_the_lock"],
 )
 def test_sigkill_between_a_stages_end_and_dvcs_record(
@@ -178,14 +172,24 @@ def test_a_record_that_dvc_left_damaged_is_taken_from_git_and_nothing_is_made_ag
     assert broken.clone.outputs() == broken.expected
 
 
+ASKED = {
+    "SIGTERM": (signal.SIGTERM, "self"),
+    "SIGTERM to the group": (signal.SIGTERM, "group"),
+    "Ctrl-C": (signal.SIGINT, "group"),
+}
+
+
 @pytest.mark.parametrize(
-    ("number", "target"),
-    [(signal.SIGTERM, "self"), (signal.SIGTERM, "group"), (signal.SIGINT, "group")],
-    ids=["SIGTERM", "SIGTERM_to_the_group", "Ctrl-C"],
-)
-@pytest.mark.parametrize(
-    "stage",
-    [pytest.param(stage, marks=[] if stage == "train_teacher" else pytest.mark.slow) for stage in CELLS],
+    ("stage", "number", "target"),
+    [
+        pytest.param(
+            *(stage, *ASKED[how]),
+            marks=[] if (stage, how) == ("train_teacher", "SIGTERM to the group") else pytest.mark.slow,
+            id=f"{stage}-{how}".replace(" ", "_"),
+        )
+        for stage in CELLS
+        for how in ASKED
+    ],
 )
 def test_a_stage_asked_to_leave_keeps_what_it_had_and_says_so(
     unbroken: Clone, tmp_path: Path, stage: str, number: int, target: str

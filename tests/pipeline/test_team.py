@@ -63,6 +63,7 @@ def test_results_without_images_need_no_run(team: Team) -> None:
     assert (team.folder / "guest/data/students/0/weights.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_two_people_at_once_run_what_they_change_and_compare_by_git_alone(team: Team) -> None:
     with ThreadPoolExecutor(2) as both:
         printed = list(both.map(team.run, ["ana: another ratio", "ben: another rate"]))
@@ -74,6 +75,7 @@ def test_two_people_at_once_run_what_they_change_and_compare_by_git_alone(team: 
         assert len(re.findall(value, table)) >= 2, f"{value} is not in the diff and in the table"
 
 
+@pytest.mark.slow
 def test_the_same_params_on_another_branch_train_nothing(team: Team) -> None:
     printed = team.run("ben: the same params on a branch of his own")
     assert (executed(printed), restored(printed)) == ([], STUDENT + PAGE)
@@ -81,6 +83,7 @@ def test_the_same_params_on_another_branch_train_nothing(team: Team) -> None:
     assert team.shell("ben", compare) == ""
 
 
+@pytest.mark.slow
 def test_a_merge_that_takes_one_side_runs_nothing(team: Team) -> None:
     team.run("ana: start a merge", status=CONFLICT)
     printed = team.run("ana: take ben's side")
