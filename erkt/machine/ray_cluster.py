@@ -275,8 +275,10 @@ def _work(
         # Ray stops a task as Ctrl-C would, which a shell has its jobs in the background ignore.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     node: str = ray.get_runtime_context().get_node_id()
-    with suppress(ray.exceptions.RayError):  # it is waited for, so that it is known where a task failed
-        ray.get(board.began.remote(key, node), timeout=_CONNECT_SECONDS)
+    # It is waited for, so that it is known where a task failed. Not by ray.get: meanwhile Ray would give this
+    # task's cores to another one, and from then on both would run.
+    with suppress(ray.exceptions.RayError, TimeoutError):
+        board.began.remote(key, node).future().result(timeout=_CONNECT_SECONDS)
     started = time.perf_counter()
     value = function(*arguments)
     return node, time.perf_counter() - started, value

@@ -76,6 +76,24 @@ def test_values_errors_and_where(cluster: ray_cluster.RayCluster) -> None:
     assert c.error == "ZeroDivisionError: division by zero"
 
 
+def beside(folder: Path, own: str) -> int:
+    """Return how many tasks run while this one does, which leaves after two seconds."""
+    (folder / own).write_text("")
+    time.sleep(2)
+    count = len(list(folder.iterdir()))
+    (folder / own).unlink()
+    return count
+
+
+def test_no_more_tasks_run_than_there_are_places_though_nobody_hears_them_begin(
+    cluster: ray_cluster.RayCluster, tmp_path: Path
+) -> None:
+    cluster._board.__ray_call__.remote(lambda board: time.sleep(4))
+    for number in range(4):
+        cluster.submit(str(number), ONE, beside, tmp_path, str(number))
+    assert max(ended.value for ended in the_end(cluster, 4)) <= 2
+
+
 def test_a_task_whose_process_is_killed_runs_again(cluster: ray_cluster.RayCluster, tmp_path: Path) -> None:
     cluster.submit("killed", ONE, killed_once, tmp_path / "marker")
     (ended,) = the_end(cluster)

@@ -206,6 +206,7 @@ def test_a_row_that_has_run_is_skipped_though_it_ran_for_another_experiment(ran:
     foreign = ran.clone.git("commit-tree", "-m", "foreign", empty).strip()
     head = ran.clone.git("rev-parse", "HEAD").strip()
     ran.clone.git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/foreign-run", foreign)
+    assert erkt("tables", "networks", "--preset", "tiny") == (0, "results/tiny/networks.md\n", "")
     for name in ("networks", "weights"):
         status, out, _ = erkt("experiment", name)
         assert status == 0

@@ -23,7 +23,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Write the table of every experiment that was run here, or has a table; say what is left out."""
+    """Write the table of every experiment that was run here, has a table, or is asked for by both names.
+
+    Say what is left out.
+    """
     runs, made = find_runs(), 0
     for preset in options.preset or ():
         find_preset(preset)  # there has to be one, even where nothing has run
@@ -31,9 +34,10 @@ def run(options: Namespace) -> int:
         for preset in options.preset or names_in(paths.PRESETS):
             rows = tuple(f"{experiment.name}-{preset}-{row}-" for row in experiment.rows)
             has_run = any(run.name.startswith(rows) for run in runs)
+            asked = has_run or bool(options.names and options.preset)
             for quick in (False, True):
                 path = page_path(experiment.name, preset, quick=quick)
-                if (has_run or path.exists()) and make_table(experiment, preset, runs, quick=quick):
+                if (asked or path.exists()) and make_table(experiment, preset, runs, quick=quick):
                     print(path)
                     made += 1
             for name, reason in left_out(experiment, preset, runs).items() if has_run else ():
