@@ -105,11 +105,11 @@ TABLE_7 = {
     "r15": (78.8750, 78.6250, 79.2083),
     "r20": (73.8750, 76.2917, 74.6250),
 }
-"""OA at three seeds in results/aid100-64/table7.csv, beside ``REFERENCE``."""
+"""OA at three seeds in results/aid100-64/one-low-rate/table7.csv, beside ``REFERENCE``."""
 
 REFERENCE = (79.7917, 82.1250, 80.2500)
 NO_DISTILLATION = (74.5417, 76.2083, 75.2083)
-"""Of results/aid100-64/losses.csv: R = 2 but for a factor of the loss, which the optimizer ignores."""
+"""Of results/aid100-64/one-low-rate/losses.csv: R = 2 but for a factor of the loss, which the optimizer ignores."""
 
 
 def test_seeds_that_agree_by_luck_make_no_difference() -> None:

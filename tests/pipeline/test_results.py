@@ -14,7 +14,7 @@ from scipy import stats
 from erkt.pipeline.cells import all_cells
 from erkt.pipeline.recorded import breaks
 
-FOLDER = ROOT / "results/aid100-64"
+FOLDER = ROOT / "results/aid100-64/one-low-rate"
 STUDENTS = {
     "losses": "dist",
     "table7": "r10",
@@ -27,7 +27,7 @@ STUDENTS = {
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a clone that has fetched the experiments."""
-    return fetched(tmp_path_factory.mktemp("records"), "aid100-64")
+    return fetched(tmp_path_factory.mktemp("records"), "aid100-64/one-low-rate")
 
 
 def fetched(folder: Path, results: str) -> Path:

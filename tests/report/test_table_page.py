@@ -11,8 +11,8 @@ from erkt.errors import ErktError
 from erkt.report.table import table_page
 
 TABLES = [
-    ROOT / "results/aid100-64/table9.csv",
-    ROOT / "results/aid100-64/views.csv",
+    ROOT / "results/aid100-64/one-low-rate/table9.csv",
+    ROOT / "results/aid100-64/one-low-rate/views.csv",
     ROOT / "results/eurosat-tr5/turned-always/search_plain.csv",
 ]
 
