@@ -109,7 +109,7 @@ TABLE_7 = {
 
 REFERENCE = (79.7917, 82.1250, 80.2500)
 NO_DISTILLATION = (74.5417, 76.2083, 75.2083)
-"""Of results/aid100-64/one-low-rate/losses.csv: R = 2 but for a factor of the loss, which the optimizer ignores."""
+"""Of losses.csv there: R = 2 but for a factor of the loss, which the optimizer ignores."""
 
 
 def test_seeds_that_agree_by_luck_make_no_difference() -> None:
