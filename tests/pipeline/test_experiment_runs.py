@@ -169,6 +169,7 @@ def test_tables_hold_what_the_runs_hold(ran: Ran, erkt: Command) -> None:
     assert (rows["half"]["teacher_passes"], rows["none"]["teacher_passes"]) == ("1", "0")
     assert "python -m erkt experiment ratio --preset tiny" in ran.page("ratio")
     assert "Not run: lost." in ran.page("ratio")
+    assert "follow the same rule, at 98.33 %" in ran.page("ratio"), "5 / 3: three rows are planned"
 
 
 @pytest.mark.slow

@@ -108,20 +108,30 @@ def _students(
         }
         for row in kept
     ]
-    notes = _notes(experiment, runs, list(minus.values()))
+    notes = _notes(experiment, runs, list(minus.values()), list(below.values()))
     if any(students[row].images != one.images for row, one in whole.items()):
         notes += _SHARED
     notes += "".join(f"\n{said}.\n" for said in trained_twice(runs))
     return shown, kept, notes
 
 
-def _notes(experiment: Experiment, runs: Mapping[str, Together], minus: Sequence[Difference]) -> str:
+def _notes(
+    experiment: Experiment,
+    runs: Mapping[str, Together],
+    minus: Sequence[Difference],
+    below: Sequence[Difference],
+) -> str:
     missing = [
         f"{row.label} ({name})" if experiment.compares == "curve" else row.label
         for name, row in experiment.rows.items()
         if name not in runs
     ]
-    said = [f"{explained(minus)}\n"] if minus else []
+    said = [f"{explained(minus or below)}\n"]
+    if minus:
+        said.append(
+            f"Differences from the ensembles follow the same rule, at {below[0].level:.4g} %: the reference "
+            "is one of their rows.\n"
+        )
     return "\n".join([*said, _STUDENTS, *([f"Not run: {', '.join(missing)}.\n"] if missing else [])])
 
 
