@@ -21,7 +21,7 @@ def plan_of(repository: Path, folder: Path, **others: Any) -> dict[str, Any]:
         "sidecars": "metrics/environment",
         "logs": "logs",
         "cache": str(folder / "cache"),
-        "proof": None,
+        "proofs": [],
         "settings": "[core]\n    analytics = false\n",
         "links": "    type = hardlink\n",
     } | others

@@ -28,6 +28,7 @@ _LEAVING_SECONDS = 45  # more than a worker gives what it started
 _CONNECT_SECONDS = 5
 _STARTS = 3  # of a cluster of this machine
 _LOST_AFTER = 3  # times that the head does not answer
+_CARDS = "CUDA_VISIBLE_DEVICES"
 _OBJECTS_BYTES = 80_000_000  # the least that Ray takes; tasks return little
 _LOCAL = {
     "RAY_AUTH_MODE": "token",
@@ -55,7 +56,9 @@ class RayCluster:
     def submit(self, key: str, needs: Needs, function: Callable[..., Any], *arguments: object) -> None:
         """Have ``function(*arguments)`` run where ``needs`` are free."""
         task = self._task.options(num_cpus=needs.cpus, num_gpus=needs.gpus, name=key)
-        self._refs[task.remote(self._board, key, function, arguments)] = key
+        cards = any(machine.get("GPU") for machine in self.nodes().values())
+        hidden = not needs.gpus and cards  # Ray leaves all of them to see for a task that holds none
+        self._refs[task.remote(self._board, key, function, arguments, hidden)] = key
 
     def ended(self, seconds: float) -> list[Ended]:
         """Return what has ended; ErktError once the head of the cluster has been silent for long."""
@@ -104,7 +107,7 @@ class RayCluster:
         for node, name in up.items():
             strategy = pinned(node, soft=False)
             task = self._task.options(num_cpus=0, scheduling_strategy=strategy)
-            self._refs[task.remote(self._board, name, function, arguments)] = name
+            self._refs[task.remote(self._board, name, function, arguments, False)] = name
         ended: list[Ended] = []
         while len(ended) < len(up):
             if leave():
@@ -267,9 +270,12 @@ class _Board:
 
 
 def _work(
-    board: Any, key: str, function: Callable[..., Any], arguments: tuple[object, ...]
+    board: Any, key: str, function: Callable[..., Any], arguments: tuple[object, ...], hidden: bool
 ) -> tuple[str, float, Any]:
-    """Run a task on a worker; return the node, the seconds, and what the function returned."""
+    """Run a task on a worker; return the node, the seconds, and what the function returned.
+
+    ``hidden`` keeps the machine's cards from it and from what it starts.
+    """
     ray = importlib.import_module("ray")
     if threading.current_thread() is threading.main_thread():
         # Ray stops a task as Ctrl-C would, which a shell has its jobs in the background ignore.
@@ -279,6 +285,14 @@ def _work(
     # task's cores to another one, and from then on both would run.
     with suppress(ray.exceptions.RayError, TimeoutError):
         board.began.remote(key, node).future().result(timeout=_CONNECT_SECONDS)
-    started = time.perf_counter()
-    value = function(*arguments)
-    return node, time.perf_counter() - started, value
+    former = os.environ.get(_CARDS)
+    if hidden:
+        os.environ[_CARDS] = ""
+    try:
+        started = time.perf_counter()
+        value = function(*arguments)
+        return node, time.perf_counter() - started, value
+    finally:
+        if hidden:  # the next task of this process may hold one
+            os.environ.pop(_CARDS)
+            os.environ |= {} if former is None else {_CARDS: former}

@@ -76,6 +76,19 @@ def test_values_errors_and_where(cluster: ray_cluster.RayCluster) -> None:
     assert c.error == "ZeroDivisionError: division by zero"
 
 
+def test_a_task_that_holds_no_card_sees_none_of_a_machine_that_has_some(
+    cluster: ray_cluster.RayCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself shows it all of them."""
+    monkeypatch.setattr(cluster, "nodes", lambda: {"one": {"GPU": 2.0}})
+    cluster.submit("hidden", ONE, os.getenv, "CUDA_VISIBLE_DEVICES", "all")
+    assert the_end(cluster)[0].value == ""
+    monkeypatch.undo()
+    for name in ("a", "b", "c"):  # one of them in the process of the first
+        cluster.submit(name, ONE, os.getenv, "CUDA_VISIBLE_DEVICES", "all")
+    assert {ended.value for ended in the_end(cluster, 3)} == {os.environ.get("CUDA_VISIBLE_DEVICES", "all")}
+
+
 def beside(folder: Path, own: str) -> int:
     """Return how many tasks run while this one does, which leaves after two seconds."""
     (folder / own).write_text("")

@@ -234,14 +234,16 @@ def test_what_cannot_be_made_is_refused_in_one_line(source: Path, tmp_path: Path
         f"commit 0000000000 is not at {source}; git push it, and run the same again"
     )
     assert "git fetch: " in refused(commit="0" * 40, source=str(tmp_path / "none"))
-    assert "not the head's folder here" in refused(proof=str(tmp_path / "locks/proof"))
+    assert "not the head's folder here" in refused(proofs=[str(tmp_path / "locks/proof")])
     (tmp_path / "proof").write_text("")
-    assert "a lock that the head holds is not seen here" in refused(proof=str(tmp_path / "proof"))
+    assert "a lock that the head holds is not seen here" in refused(proofs=[str(tmp_path / "proof")])
     (tmp_path / "file").write_text("")
     assert "no clones can be made there" in refused(clones=str(tmp_path / "file"))
     with (tmp_path / "proof").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert worker.check(plan_of(source, tmp_path, proof=str(tmp_path / "proof")))["machine"]
+        both = [str(tmp_path / "proof"), str(tmp_path / "cache/proof")]
+        assert f"{tmp_path}/cache: not the head's folder here" in refused(proofs=both)
+        assert worker.check(plan_of(source, tmp_path, proofs=[str(tmp_path / "proof")]))["machine"]
 
 
 def test_without_a_terminal_each_beginning_and_each_end_is_a_line_once() -> None:
@@ -325,6 +327,11 @@ def command(folder: Path, *words: str, **variables: str) -> subprocess.Completed
         (["--workers", "0"], "--workers 0: expected 1 or more"),
         (["--cpus", "-1"], "--cpus -1: expected 0 or more"),
         (["--need", "distil=1"], "--need distil=1: dvc.yaml has no stage 'distil'; did you mean 'distill'?"),
+        (["--gpus", "1.5"], "--gpus 1.5 cards: expected a share of one, or whole ones"),
+        (
+            ["--need", "distill=1,1.5"],
+            "--need distill=1,1.5: 1.5 cards: expected a share of one, or whole ones",
+        ),
         (["--need", "distill"], "--need distill: expected STAGE=CPUS or STAGE=CPUS,GPUS, as distill=2,0.5"),
     ],
 )

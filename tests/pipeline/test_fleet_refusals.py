@@ -65,9 +65,25 @@ def test_a_machine_that_does_not_fit_stops_the_run_at_its_start() -> None:
         head._check_machines(Answers(*machines), {}, lambda: False)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("cell", [Needs(4, 0), Needs(1, 1)])
+class WithCards(Answers):
+    def nodes(self) -> dict[str, dict[str, float]]:
+        return {"a": {"CPU": 8.0, "GPU": 2.0}}
+
+
+def test_a_stage_without_a_word_on_cards_takes_what_all_cells_take_also_in_a_row_of_a_table() -> None:
+    stages = {"distill": (4.0, None), "prepare": (8.0, 0.0)}
+    graph: dict[str, list[str]] = {
+        name: [] for name in ("distill@0", "split@0", "distill@0 of a-b", "prepare of a-b")
+    }
+    for asked, cards in ((None, 1.0), (0.5, 0.5)):
+        needs = head._needs(WithCards(), Where("10.0.0.1:6379", 2, 1.0, asked, stages, None), graph)  # type: ignore[arg-type]
+        found = [needs(cell) for cell in graph]
+        assert found == [Needs(4, cards), Needs(1, cards), Needs(4, cards), Needs(8, 0)]
+
+
+@pytest.mark.parametrize("cell", [(4.0, 0.0), (1.0, 1.0)])
 def test_what_no_machine_will_ever_have_is_refused_where_none_can_join(
-    cell: Needs, capsys: pytest.CaptureFixture[str]
+    cell: tuple[float, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for address in (None, "10.0.0.1:6379"):
         where = Where(address, 2, 1.0, None, {"distill": cell}, None)
@@ -108,7 +124,7 @@ def test_a_machine_that_comes_later_is_checked_by_each_cell(source: Path, tmp_pa
     with pytest.raises(RuntimeError, match=r"^numpy is .* here and 0 on the head"):
         worker.make(plan_of(source, tmp_path, versions={"numpy": "0"}), "split@0")
     with pytest.raises(RuntimeError, match="not the head's folder here"):
-        worker.make(plan_of(source, tmp_path, proof=str(tmp_path / "proof")), "split@0")
+        worker.make(plan_of(source, tmp_path, proofs=[str(tmp_path / "proof")]), "split@0")
     assert not (tmp_path / "clones").exists()
 
 
@@ -122,7 +138,7 @@ def test_a_file_system_that_knows_no_locks(
     monkeypatch.setattr(fcntl, "flock", refuse)
     line = f"^{re.escape(str(tmp_path))}/proof: no lock can be taken there: No locks available$"
     with pytest.raises(RuntimeError, match=line):
-        worker.check(plan_of(source, tmp_path, proof=str(tmp_path / "proof")))
+        worker.check(plan_of(source, tmp_path, proofs=[str(tmp_path / "proof")]))
 
 
 @pytest.mark.parametrize("size", ["16k", "256k"], ids=["clone", "cell"])

@@ -122,7 +122,11 @@ def _needs(
     usual = Needs(where.cpus, gpus)
 
     def needs(cell: str) -> Needs:
-        return where.stages.get(cell.partition("@")[0], usual)
+        stage = cell.partition(" of ")[0].partition("@")[0]  # "prepare of ROW", where rows are made together
+        if stage not in where.stages:
+            return usual
+        cpus, cards = where.stages[stage]
+        return Needs(cpus, usual.gpus if cards is None else cards)
 
     for one in {needs(cell) for cell in graph}:
         if not any(m.get("CPU", 0) >= one.cpus and m.get("GPU", 0) >= one.gpus for m in machines):

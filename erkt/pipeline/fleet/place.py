@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from erkt.errors import ErktError
-from erkt.machine.cluster import Needs
 from erkt.params.schema import nearest
 from erkt.pipeline.cells import pipeline
 
@@ -29,14 +28,15 @@ class Where:
     """A cluster's address, or None for one of this machine for ``workers`` cells at once; what cells take.
 
     ``gpus`` None is a card for each cell where the cluster has any, and none elsewhere. ``stages`` are those
-    that take something else. ``clones`` is the folder for workers' clones, None for the usual one.
+    that take something else: cores, and cards where they were named. ``clones`` is the folder for workers'
+    clones, None for the usual one.
     """
 
     address: str | None
     workers: int
     cpus: float
     gpus: float | None
-    stages: Mapping[str, Needs]
+    stages: Mapping[str, tuple[float, float | None]]
     clones: str | None
 
 
@@ -48,7 +48,11 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--cpus", type=float, default=1.0, help="cores that a cell takes; default: 1")
     parser.add_argument("--gpus", type=float, help="cards, or a share of one; default: 1 where there are any")
     parser.add_argument(
-        "--need", action="append", default=[], metavar="STAGE=CPUS[,GPUS]", help="what cells of a stage take"
+        "--need",
+        action="append",
+        default=[],
+        metavar="STAGE=CPUS[,GPUS]",
+        help="what cells of a stage take; GPUS 0: no card, so they compute on the CPU",
     )
     parser.add_argument("--clones", help="folder for workers' clones; default: .dvc/tmp/fleet")
 
@@ -71,12 +75,21 @@ def where(options: Namespace) -> Where:
     for name, value, least in (("workers", workers, 1), ("cpus", options.cpus, 0), ("gpus", options.gpus, 0)):
         if value is not None and value < least:
             raise ErktError(f"--{name} {value:g}: expected {least} or more")
-    known, stages = pipeline(), {}
+    _check_cards("--gpus", options.gpus)
+    known, stages = pipeline(), dict[str, tuple[float, float | None]]()
     for need in options.need:
         match = _NEED.fullmatch(need)
         if match is None:
             raise ErktError(f"--need {need}: expected STAGE=CPUS or STAGE=CPUS,GPUS, as distill=2,0.5")
         if match[1] not in known:
             raise ErktError(f"--need {need}: dvc.yaml has no stage '{match[1]}'{nearest(match[1], known)}")
-        stages[match[1]] = Needs(float(match[2]), float(match[3] or 0))
+        cards = None if match[3] is None else float(match[3])
+        _check_cards(f"--need {need}:", cards)
+        stages[match[1]] = (float(match[2]), cards)
     return Where(address, workers, options.cpus, options.gpus, stages, options.clones)
+
+
+def _check_cards(option: str, cards: float | None) -> None:
+    """Raise ErktError for one card and a half, which no engine gives."""
+    if cards is not None and cards > 1 and cards != int(cards):
+        raise ErktError(f"{option} {cards:g} cards: expected a share of one, or whole ones")

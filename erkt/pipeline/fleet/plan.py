@@ -56,7 +56,7 @@ def require_commit(commit: str) -> None:
 
 @contextmanager
 def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any]]:
-    """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; a lock proves the shared folder.
+    """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; locks prove the shared folders.
 
     ``params`` is the text of what cells are made with. Raises ErktError if something that git tracks differs
     from the commit (what runs make may), if there is no default remote where one is needed, or the shared
@@ -73,7 +73,7 @@ def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any
         "environment": dict(_variables(params, os.environ)),
         "sidecars": paths.environment("").parent.as_posix(),
         "cache": None,
-        "proof": None,
+        "proofs": [],
         **_dvc_settings(options),
     }
     if options.remote:
@@ -81,15 +81,22 @@ def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any
         return
     store = states.store(root, os.environ)
     plan["environment"][states.VARIABLE] = str(store)
-    proof = store / "locks" / f"fleet-{secrets.token_hex(8)}"
+    with _proof(store / "locks") as work, _proof(Path(plan["cache"])) as cache:
+        yield plan | {"proofs": [str(work), str(cache)]}
+
+
+@contextmanager
+def _proof(folder: Path) -> Iterator[Path]:
+    """Yield a file in ``folder`` on which this process holds a lock, for other machines to see."""
+    proof = folder / f"fleet-{secrets.token_hex(8)}"
     held = FileLock(proof)
     try:
-        proof.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0)
     except OSError as error:
-        raise ErktError(f"{proof.parent}: no lock can be made there: {error}") from error
+        raise ErktError(f"{folder}: no lock can be made there: {error}") from error
     try:
-        yield plan | {"proof": str(proof)}
+        yield proof
     finally:
         held.release()
         proof.unlink(missing_ok=True)

@@ -91,8 +91,8 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 def _check_fit(plan: Mapping[str, Any]) -> None:
     _check_versions(plan["versions"])
-    if plan["proof"] is not None:
-        _check_shared(Path(plan["proof"]))
+    for proof in plan["proofs"]:
+        _check_shared(Path(proof))
 
 
 def _check_versions(wanted: Mapping[str, str]) -> None:
