@@ -305,6 +305,27 @@ def test_a_run_that_was_not_evaluated_again_is_left_out_and_named(ran: Ran, erkt
     assert "evaluate@0 read another data/students/0 than distill@0 made" in line
 
 
+def test_code_that_changes_while_a_row_runs_ends_the_experiment_before_the_next(
+    ran: Ran, erkt: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC would run what lies here then, and say that it was this commit."""
+    file = ran.clone.folder / "erkt/losses/dist.py"
+    before, begun = file.read_text(encoding="utf-8"), []
+
+    def change(name: str, *_: object) -> bool:
+        begun.append(name)
+        file.write_text(before + "# changed\n", encoding="utf-8")
+        return False
+
+    monkeypatch.setattr("erkt.pipeline.commands.experiment.run_params", change)
+    try:
+        status, _, said = erkt("experiment", "ratio")
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert (status, len(begun)) == (1, 1)
+    assert re.search(r"^error: erkt/losses/dist.py: not as in commit ", said, flags=re.MULTILINE)
+
+
 def test_runs_of_other_code_are_left_out_and_named(ran: Ran, erkt: Command) -> None:
     file = ran.clone.folder / "erkt/losses/dist.py"
     before = file.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +15,7 @@ from erkt.files.yaml_file import read_yaml
 from erkt.networks import macs
 from erkt.params.split import Split
 from erkt.pipeline.experiments.measured import agreement, distill_cost, steps
-from erkt.pipeline.experiments.runs import Together, finished, trained_twice
+from erkt.pipeline.experiments.runs import Together, finished, require_same_images, trained_twice
 from erkt.views.pairs import batches, partners
 
 TEACHERS = ["lite0", "lite1", "lite2"]
@@ -36,6 +36,14 @@ def test_each_epoch_costs_three_passes_of_the_student_and_each_view_one_of_each_
     assert distill_cost(params, TEACHERS[:1], 30) == 60 * 4 * at(64)
     params["distill"]["loss"] = "none"
     assert distill_cost(params, TEACHERS, 30) == 60 * 3 * at(64)
+
+
+def test_a_published_split_costs_as_much_and_has_no_steps_on_record() -> None:
+    params = copy.deepcopy(PARAMS)
+    cost = distill_cost(params, TEACHERS, 30)
+    params["split"] |= {"train_percent": None, "val_percent": 0, "unlabelled_percent": 0}
+    assert distill_cost(params, TEACHERS, 30) == cost
+    assert steps(params, 2400) is None
 
 
 def test_small_images_cost_what_they_have_pixels() -> None:
@@ -63,7 +71,7 @@ def ran(name: str, seeds: list[int], data: str = "images", faults: tuple[str, ..
     def told(params: dict[str, Any], last_stages: Collection[str]) -> list[str]:
         return [*faults, *(["other seeds"] if params["seeds"] != seeds else [])]
 
-    lock = {"prepare": {"outs": [{"md5": data}]}}
+    lock = {"download": {"params": {"location": "$DATA"}, "outs": [{"md5": data}]}}
     return SimpleNamespace(
         name=name, base="code", seeds=seeds, faults=told, lock=lock, params={"seeds": seeds}
     )
@@ -75,23 +83,36 @@ def test_runs_of_single_seeds_make_a_row_together_and_the_newest_of_each_counts(
     assert together
     assert {seed: run.name for seed, run in together.by_seed.items()} == {0: "d", 1: "c"}
     assert (together.name, together.base, together.params["seeds"]) == ("d c", "code", [0, 1])
-    assert together.prepared == "images"
+    assert together.archive == "images"
     assert finished(runs[:2], {"seeds": [0, 1]}, ()) is None
     apart = finished([ran("a", [0]), ran("b", [1], "other")], {"seeds": [0, 1]}, ())
     assert apart
     with pytest.raises(ErktError, match="a b were made from images of other content"):
-        assert apart.prepared
+        assert apart.archive
+
+
+def test_rows_of_any_table_have_read_the_same_images_from_one_place() -> None:
+    """A variable in the params may name another archive later."""
+    rows = {name: Together({0: ran(name, [0])}) for name in ("a", "b")}
+    require_same_images(rows)
+    elsewhere = ran("c", [0], "other")
+    elsewhere.lock["download"]["params"] = {"location": "$OTHER"}
+    require_same_images(rows | {"c": Together({0: elsewhere})})
+    with pytest.raises(ErktError, match="a and d were made from images of other content"):
+        require_same_images(rows | {"d": Together({0: ran("d", [0], "other")})})
 
 
 def test_teachers_that_were_trained_twice_to_other_bits_are_named() -> None:
-    def row(md5: str, rate: float = 0.1) -> Together:
+    def row(md5: str, rate: float = 0.1, seeds: Sequence[int] = (0,)) -> Together:
         entry = {"deps": [{"path": "split", "md5": "s"}], "params": {"rate": rate}, "outs": [{"md5": md5}]}
-        run = SimpleNamespace(lock={"train_teacher@0-one": entry, "prepare": {}})
-        return Together({0: run})  # type: ignore[dict-item]
+        run = SimpleNamespace(lock={f"train_teacher@{seed}-one": entry for seed in seeds} | {"prepare": {}})
+        return Together({seeds[0]: run})  # type: ignore[dict-item]
 
     assert trained_twice({"a": row("x"), "b": row("x"), "c": row("y", rate=0.2)}) == []
     (said,) = trained_twice({"a": row("x"), "b": row("y"), "c": row("x")})
     assert said == "a and b: teachers of the same params and images have other bits"
+    parts = Together({**row("x").by_seed, **row("y", seeds=(1, 0)).by_seed})
+    assert trained_twice({"a": row("x"), "parts": parts}) == [], "its seed 0 is that of the first run"
 
 
 SETTINGS = [(20, 0), (10, 0), (50, 0), (60, 10), (33.3, 10), (80, 25)]

@@ -26,7 +26,7 @@ from erkt.pipeline.experiments.page import page_path
 from erkt.pipeline.experiments.runs import find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
 from erkt.pipeline.fleet import place
-from erkt.pipeline.git import check_committed, check_whole
+from erkt.pipeline.git import check_committed, check_whole, git
 from erkt.pipeline.recorded import CODE
 
 
@@ -66,23 +66,37 @@ def run(options: Namespace) -> int:
             params["seeds"] = options.seed or params["seeds"]
             wanted[experiment.run_name(preset, row, params)] = params
     check_whole(Path.cwd())
-    # What runs make may differ, as after make demo on another machine: no row takes numbers from there.
-    check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
+    commit = _require_committed()
     taken = "another experiment runs in this repository; wait for its end"
     with states.only_one(paths.RUNNING / "experiment.lock", taken):
         last = experiment.last_stages
         missing = _missing(wanted, last, where) if where else {}
         whole = {name: params for name, params in wanted.items() if name not in missing}
         with without_lost():  # else each row would make again what another machine has made
-            failed = [name for name, params in whole.items() if not _has_run(name, params, last)]
-    for preset in presets:
-        if make_table(experiment, preset, find_runs(), quick=quick):
-            print(page_path(experiment.name, preset, quick=quick))
+            failed = [name for name, params in whole.items() if not _has_run(name, params, last, commit)]
     for name in failed:
         print(f"error: {name}: failed; its messages are above", file=sys.stderr)
     for name, why in missing.items():
         print(f"error: {name}: {why}", file=sys.stderr)
-    return 1 if failed or missing else 0
+    tables = 0
+    for preset in presets:
+        path = page_path(experiment.name, preset, quick=quick)
+        try:
+            if make_table(experiment, preset, find_runs(), quick=quick):
+                print(path)
+            tables += 1
+        except ErktError as error:  # the runs are kept, and other tables may be right
+            print(f"error: {path}: {error}", file=sys.stderr)
+    return 1 if failed or missing or tables < len(presets) else 0
+
+
+def _require_committed() -> str:
+    """Return the commit that is checked out; ErktError if what lies here differs from it.
+
+    What runs make may differ, as after make demo on another machine: no row takes numbers from there.
+    """
+    check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
+    return git(Path.cwd(), "rev-parse", "HEAD").strip()
 
 
 def _missing(
@@ -96,8 +110,16 @@ def _missing(
     return make_rows(left, last_stages, where) if left else {}
 
 
-def _has_run(name: str, params: Mapping[str, Any], last_stages: Collection[str]) -> bool:
-    """Run a row unless it has run; return whether it has then."""
+def _has_run(name: str, params: Mapping[str, Any], last_stages: Collection[str], commit: str) -> bool:
+    """Run a row unless it has run; return whether it has then.
+
+    Raises ErktError if ``commit`` no longer lies here: DVC would run what does.
+    """
+    if _require_committed() != commit:
+        raise ErktError(
+            f"commit {commit[:10]} is no longer checked out; what has run is kept. Check it out again, and "
+            "run the same"
+        )
     before = finished(find_runs(), params, last_stages)
     targets = [cell.name for cell in all_cells(params) if cell.stage in last_stages]
     print(f"{name}: {'has run' if before else 'running'}", flush=True)

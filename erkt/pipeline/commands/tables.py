@@ -4,6 +4,7 @@ A run counts if its params are those of the experiment's file and its code is th
 are named with the reason, and left out. Tables of quick runs are called so; their numbers mean nothing.
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 from erkt.errors import ErktError
@@ -27,7 +28,7 @@ def run(options: Namespace) -> int:
 
     Say what is left out.
     """
-    runs, made = find_runs(), 0
+    runs, made, failed = find_runs(), 0, False
     for preset in options.preset or ():
         find_preset(preset)  # there has to be one, even where nothing has run
     for experiment in map(find_experiment, options.names or names_in(paths.EXPERIMENTS)):
@@ -37,11 +38,15 @@ def run(options: Namespace) -> int:
             asked = has_run or bool(options.names and options.preset)
             for quick in (False, True):
                 path = page_path(experiment.name, preset, quick=quick)
-                if (asked or path.exists()) and make_table(experiment, preset, runs, quick=quick):
-                    print(path)
-                    made += 1
+                try:
+                    if (asked or path.exists()) and make_table(experiment, preset, runs, quick=quick):
+                        print(path)
+                        made += 1
+                except ErktError as error:  # of other tables nothing is known by that
+                    print(f"error: {path}: {error}", file=sys.stderr)
+                    failed = True
             for name, reason in left_out(experiment, preset, runs).items() if has_run else ():
                 print(f"left out: {name}: {reason}")
-    if not made:
+    if not made and not failed:
         raise ErktError("no experiment has run here to its end; python -m erkt experiment NAME runs one")
-    return 0
+    return 1 if failed else 0

@@ -64,7 +64,7 @@ def differences_by_steps(
 
     Raises ErktError if two have one label and as many steps, and as ``differences`` does.
     """
-    tables: dict[int, dict[str, Student]] = {}
+    tables: dict[int | None, dict[str, Student]] = {}
     for name, student in students.items():
         table = tables.setdefault(student.steps, {})
         for other, there in table.items():

@@ -114,6 +114,8 @@ class Experiment:
         check_params(params, where)
         if self.compares == "weights" and not params["report"]["test_sweep"]:
             raise ErktError(f"{where}: it compares weights on the test part; set report.test_sweep: true")
+        if self.compares == "curve" and params["split"]["train_percent"] is None:
+            raise ErktError(f"{where}: no record tells the steps of a published split, so it has no curve")
         return params
 
     def run_name(self, preset: str, row: str, params: Mapping[str, Any]) -> str:

@@ -25,11 +25,12 @@ class Student:
     """What the student of a run reached, by seed, and what it cost.
 
     ``oa`` of the student and ``ensemble`` of its teachers in percent; ``hits`` and ``ensemble_hits`` whether
-    each is right on each of the test ``images`` (their keys); ``data`` names the prepared images' content.
-    ``steps`` is how many batches the student learned from. ``student_passes`` and ``teacher_passes`` are how
-    often a training image went through the student (forward and backward) and through each teacher (forward)
-    to distill; ``gmacs`` is what that costs per training image, a backward pass counted as two forward ones.
-    ``run`` is DVC's name for the experiment and ``base`` the commit of its code.
+    each is right on each of the test ``images`` (their keys); ``data`` names the packed images' content.
+    ``steps`` is how many batches the student learned from, None where no record tells. ``student_passes`` and
+    ``teacher_passes`` are how often a training image went through the student (forward and backward) and
+    through each teacher (forward) to distill; ``gmacs`` is what that costs per training image, a backward
+    pass counted as two forward ones. ``run`` is DVC's name for the experiment and ``base`` the commit of its
+    code.
     """
 
     label: str
@@ -39,7 +40,7 @@ class Student:
     ensemble_hits: Mapping[int, Bools]
     images: Mapping[int, tuple[str, ...]]
     data: str
-    steps: int
+    steps: int | None
     student_passes: int
     teacher_passes: int
     gmacs: float
@@ -86,7 +87,7 @@ def student(run: Together, label: str) -> Student:
         hits=_hits(predicted, "student"),
         ensemble_hits=_hits(predicted, "ensemble"),
         images={seed: tuple(row["key"] for row in table) for seed, table in predicted.items()},
-        data=run.prepared,
+        data=run.archive,
         steps=steps(run.params, len(next(iter(predicted.values())))),
         student_passes=student_passes,
         teacher_passes=teacher_passes,
@@ -150,29 +151,23 @@ def passes(params: Mapping[str, Any]) -> tuple[int, int]:
     return epochs, len(cache["blocks"]) * cache["views_per_block"] or epochs
 
 
-def steps(params: Mapping[str, Any], test_images: int) -> int:
-    """Return how many batches a student learns from, beside so many test images.
+def steps(params: Mapping[str, Any], test_images: int) -> int | None:
+    """Return how many batches a student learns from, beside so many test images; None for a published split.
 
     No record holds the number of training images, but ``split``'s percentages and the test images tell it: to
     one image as a rule, and to a few where duplicates are kept together. As an epoch takes or leaves half a
     batch, that rarely changes the number of its batches.
     """
     split, recipe = params["split"], params["distill"]["recipe"]
-    train, more = _drawn(split), split["unlabelled_percent"]
+    train, more = split["train_percent"], split["unlabelled_percent"]
+    if train is None:
+        return None
     drawn = round(test_images * train / (100 - train - more))
     unlabelled = round(test_images * more / (100 - train - more))
     seen = drawn - round(drawn * split["val_percent"] / 100) + unlabelled
     whole, rest = divmod(seen, recipe["batch_size"])
     batches = max(whole + (2 * rest >= recipe["batch_size"]), 1)
     return int(recipe["epochs"] * batches)
-
-
-def _drawn(split: Mapping[str, Any]) -> float:
-    """Return the percentage of training images; ErktError for a published split, which has none on record."""
-    percent: float | None = split["train_percent"]
-    if percent is None:
-        raise ErktError("split.train_percent: null; what training cost is not known for a published split")
-    return percent
 
 
 def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -> int:
@@ -192,8 +187,9 @@ def distill_cost(params: Mapping[str, Any], used: Sequence[str], classes: int) -
     ]
     own = sum(macs.count_in(params["student"], classes, each)[0] for each in points) / _POINTS
     split = params["split"]
-    labelled: float = _drawn(split) * (1 - split["val_percent"] / 100)
-    more: float = split["unlabelled_percent"] / labelled
+    more: float = split["unlabelled_percent"]
+    if more:  # so the split is no published one
+        more /= split["train_percent"] * (1 - split["val_percent"] / 100)
     return round((_FORWARD_AND_BACKWARD * own + views * teachers) * (1 + more))
 
 

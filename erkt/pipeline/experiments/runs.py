@@ -110,22 +110,31 @@ class Together:
         return next(iter(self.by_seed.values())).params | {"seeds": list(self.by_seed)}
 
     @property
-    def prepared(self) -> str:
-        """DVC's hash of the prepared images; ErktError if the runs have others."""
-        found = {run.lock["prepare"]["outs"][0]["md5"] for run in self.by_seed.values()}
+    def archive(self) -> str:
+        """DVC's hash of the packed images; ErktError if the runs have others."""
+        found = {_archive(run) for run in self.by_seed.values()}
         if len(found) > 1:
             raise ErktError(f"{self.name} were made from images of other content")
-        return str(found.pop())
+        return found.pop()
 
     @property
     def teachers(self) -> dict[str, str]:
-        """DVC's hash of each teacher by its cell and what that read: code, images and params."""
+        """DVC's hash of each teacher by its cell and what that read: code, images and params.
+
+        Each seed's from the run that has it here; what else that run holds is of no matter.
+        """
         return {
             json.dumps([name, entry["deps"], entry["params"]], sort_keys=True): entry["outs"][0]["md5"]
-            for run in self.by_seed.values()
+            for seed, run in self.by_seed.items()
             for name, entry in run.lock.items()
-            if name.startswith("train_teacher@")
+            if name.startswith(f"train_teacher@{seed}-")
         }
+
+    @property
+    def source(self) -> str:
+        """The params by which the images came."""
+        first = next(iter(self.by_seed.values()))
+        return json.dumps(first.lock["download"]["params"], sort_keys=True)
 
 
 def find_runs() -> list[Run]:
@@ -178,6 +187,19 @@ def trained_twice(rows: Mapping[str, Together]) -> list[str]:
             if md5 != first:
                 found[row] = f"{other} and {row}: teachers of the same params and images have other bits"
     return list(found.values())
+
+
+def require_same_images(rows: Mapping[str, Together]) -> None:
+    """Raise ErktError if runs read other images from the same place: params name that, as ``$DATA`` does."""
+    known: dict[str, tuple[str, str]] = {}
+    for run in rows.values():
+        first, other = known.setdefault(run.source, (run.archive, run.name))
+        if run.archive != first:
+            raise ErktError(f"{other} and {run.name} were made from images of other content")
+
+
+def _archive(run: Run) -> str:
+    return str(run.lock["download"]["outs"][0]["md5"])
 
 
 def _without_neutral(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,14 @@ from erkt.pipeline import paths
 from erkt.pipeline.experiments import comparison, measured
 from erkt.pipeline.experiments.definition import Experiment
 from erkt.pipeline.experiments.page import page_path, write_page
-from erkt.pipeline.experiments.runs import Run, Together, finished, finished_rows, trained_twice
+from erkt.pipeline.experiments.runs import (
+    Run,
+    Together,
+    finished,
+    finished_rows,
+    require_same_images,
+    trained_twice,
+)
 
 Rows = list[dict[str, Any]]
 
@@ -26,8 +33,8 @@ that have a weight.
 
 
 _SHARED = """
-Rows have other test parts, since unlabelled images are drawn out of them: OA is that on the images that all
-rows test.
+Rows have other test parts, since they take other shares of the images, with labels or without, out of them:
+OA is that on the images that all rows test.
 """
 _SEARCH = """\
 OA on validation parts, from which settings are chosen. These runs end before any test image is read.
@@ -39,10 +46,11 @@ def make_table(experiment: Experiment, preset: str, runs: Sequence[Run], *, quic
     found = finished_rows(experiment, preset, runs, quick=quick)
     if not found:
         return False
+    require_same_images(found)
     paper = experiment.paper.get(preset, {})
     if experiment.part == "validation":
         shown, kept = _search(experiment, found)
-        notes = _SEARCH
+        notes = _SEARCH + _said_of_teachers(found)
     elif experiment.reference is not None:
         shown, kept, notes = _students(experiment, found, paper)
         if experiment.compares == "curve":
@@ -111,8 +119,11 @@ def _students(
     notes = _notes(experiment, runs, list(minus.values()), list(below.values()))
     if any(students[row].images != one.images for row, one in whole.items()):
         notes += _SHARED
-    notes += "".join(f"\n{said}.\n" for said in trained_twice(runs))
-    return shown, kept, notes
+    return shown, kept, notes + _said_of_teachers(runs)
+
+
+def _said_of_teachers(runs: Mapping[str, Together]) -> str:
+    return "".join(f"\n{said}.\n" for said in trained_twice(runs))
 
 
 def _notes(
