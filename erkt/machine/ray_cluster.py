@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import ModuleType
 from typing import Any
 
@@ -56,9 +56,7 @@ class RayCluster:
     def submit(self, key: str, needs: Needs, function: Callable[..., Any], *arguments: object) -> None:
         """Have ``function(*arguments)`` run where ``needs`` are free."""
         task = self._task.options(num_cpus=needs.cpus, num_gpus=needs.gpus, name=key)
-        cards = any(machine.get("GPU") for machine in self.nodes().values())
-        hidden = not needs.gpus and cards  # Ray leaves all of them to see for a task that holds none
-        self._refs[task.remote(self._board, key, function, arguments, hidden)] = key
+        self._refs[task.remote(self._board, key, function, arguments)] = key
 
     def ended(self, seconds: float) -> list[Ended]:
         """Return what has ended; ErktError once the head of the cluster has been silent for long."""
@@ -107,7 +105,7 @@ class RayCluster:
         for node, name in up.items():
             strategy = pinned(node, soft=False)
             task = self._task.options(num_cpus=0, scheduling_strategy=strategy)
-            self._refs[task.remote(self._board, name, function, arguments, False)] = name
+            self._refs[task.remote(self._board, name, function, arguments)] = name
         ended: list[Ended] = []
         while len(ended) < len(up):
             if leave():
@@ -270,29 +268,36 @@ class _Board:
 
 
 def _work(
-    board: Any, key: str, function: Callable[..., Any], arguments: tuple[object, ...], hidden: bool
+    board: Any, key: str, function: Callable[..., Any], arguments: tuple[object, ...]
 ) -> tuple[str, float, Any]:
-    """Run a task on a worker; return the node, the seconds, and what the function returned.
-
-    ``hidden`` keeps the machine's cards from it and from what it starts.
-    """
+    """Run a task on a worker; return the node, the seconds, and what the function returned."""
     ray = importlib.import_module("ray")
     if threading.current_thread() is threading.main_thread():
         # Ray stops a task as Ctrl-C would, which a shell has its jobs in the background ignore.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    node: str = ray.get_runtime_context().get_node_id()
+    context = ray.get_runtime_context()
+    node: str = context.get_node_id()
     # It is waited for, so that it is known where a task failed. Not by ray.get: meanwhile Ray would give this
     # task's cores to another one, and from then on both would run.
     with suppress(ray.exceptions.RayError, TimeoutError):
         board.began.remote(key, node).future().result(timeout=_CONNECT_SECONDS)
-    former = os.environ.get(_CARDS)
-    if hidden:
-        os.environ[_CARDS] = ""
-    try:
+    counted = any(one["Resources"].get("GPU") for one in ray.nodes() if one["NodeID"] == node)
+    with _no_card() if counted and not context.get_accelerator_ids().get("GPU") else nullcontext():
         started = time.perf_counter()
         value = function(*arguments)
         return node, time.perf_counter() - started, value
+
+
+@contextmanager
+def _no_card() -> Iterator[None]:
+    """Hide the cards of this machine from this process, and from what it starts: Ray shows them all.
+
+    Only from a task that holds none. The next one of this process may hold one.
+    """
+    former = os.environ.get(_CARDS)
+    os.environ[_CARDS] = ""
+    try:
+        yield
     finally:
-        if hidden:  # the next task of this process may hold one
-            os.environ.pop(_CARDS)
-            os.environ |= {} if former is None else {_CARDS: former}
+        os.environ.pop(_CARDS)
+        os.environ |= {} if former is None else {_CARDS: former}

@@ -17,9 +17,10 @@ from full_disk import fill, mounted
 
 from erkt.errors import ErktError
 from erkt.machine.cluster import Ended, Needs
+from erkt.pipeline.committed import require_commit
 from erkt.pipeline.fleet import head, worker
 from erkt.pipeline.fleet.place import Where
-from erkt.pipeline.fleet.plan import Options, planned, require_commit
+from erkt.pipeline.fleet.plan import Options, planned
 from erkt.pipeline.git import git
 
 
@@ -106,7 +107,7 @@ def test_cells_of_a_commit_that_is_no_longer_checked_out_are_not_taken_home(
     with pytest.raises(ErktError, match="commit first"):
         require_commit(made_of)
     commit(source)
-    with pytest.raises(ErktError, match=f"of commit {made_of[:10]}, which is no longer checked out"):
+    with pytest.raises(ErktError, match=f"at commit {made_of[:10]}, which is no longer checked out"):
         require_commit(made_of)
 
 

@@ -142,7 +142,7 @@ for words in json.loads(sys.argv[1]):
             sys.exit(9)  # the command ends by itself
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said.seek(0)
-        print(json.dumps([words[0], status, said.read().decode()]))
+        print(json.dumps([words[0], status, said.read().decode()]), flush=True)  # else forks print it again
 """
 
 

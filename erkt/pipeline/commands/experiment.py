@@ -10,7 +10,7 @@ Then dvc exp run finds everything made.
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ from erkt.inflight import states
 from erkt.params.schema import nearest
 from erkt.pipeline import paths
 from erkt.pipeline.cells import all_cells
+from erkt.pipeline.committed import require_commit, require_committed
 from erkt.pipeline.dvc_repository import without_lost
-from erkt.pipeline.experiments.definition import find_experiment
+from erkt.pipeline.experiments.definition import Experiment, find_experiment
 from erkt.pipeline.experiments.launch import run_params
 from erkt.pipeline.experiments.page import page_path
-from erkt.pipeline.experiments.runs import find_runs, finished
+from erkt.pipeline.experiments.runs import Run, find_runs, finished
 from erkt.pipeline.experiments.tables import make_table
 from erkt.pipeline.fleet import place
-from erkt.pipeline.git import check_committed, check_whole, git
-from erkt.pipeline.recorded import CODE
+from erkt.pipeline.git import check_whole
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def run(options: Namespace) -> int:
             params["seeds"] = options.seed or params["seeds"]
             wanted[experiment.run_name(preset, row, params)] = params
     check_whole(Path.cwd())
-    commit = _require_committed()
+    commit = require_committed(Path.cwd())
     taken = "another experiment runs in this repository; wait for its end"
     with states.only_one(paths.RUNNING / "experiment.lock", taken):
         last = experiment.last_stages
@@ -78,25 +78,21 @@ def run(options: Namespace) -> int:
         print(f"error: {name}: failed; its messages are above", file=sys.stderr)
     for name, why in missing.items():
         print(f"error: {name}: {why}", file=sys.stderr)
-    tables = 0
-    for preset in presets:
-        path = page_path(experiment.name, preset, quick=quick)
-        try:
-            if make_table(experiment, preset, find_runs(), quick=quick):
-                print(path)
-            tables += 1
-        except ErktError as error:  # the runs are kept, and other tables may be right
-            print(f"error: {path}: {error}", file=sys.stderr)
-    return 1 if failed or missing or tables < len(presets) else 0
+    runs = find_runs()
+    wrong = [preset for preset in presets if not _told(experiment, preset, runs, quick=quick)]
+    return 1 if failed or missing or wrong else 0
 
 
-def _require_committed() -> str:
-    """Return the commit that is checked out; ErktError if what lies here differs from it.
-
-    What runs make may differ, as after make demo on another machine: no row takes numbers from there.
-    """
-    check_committed(Path.cwd(), [paths.RESULTS, paths.METRICS, paths.LOCK], CODE)
-    return git(Path.cwd(), "rev-parse", "HEAD").strip()
+def _told(experiment: Experiment, preset: str, runs: Sequence[Run], *, quick: bool) -> bool:
+    """Write a preset's table and print its path; False if ``runs`` do not go together, which it says."""
+    path = page_path(experiment.name, preset, quick=quick)
+    try:
+        if make_table(experiment, preset, runs, quick=quick):
+            print(path)
+    except ErktError as error:  # the runs are kept, and tables of other presets may be right
+        print(f"error: {path}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _missing(
@@ -113,13 +109,9 @@ def _missing(
 def _has_run(name: str, params: Mapping[str, Any], last_stages: Collection[str], commit: str) -> bool:
     """Run a row unless it has run; return whether it has then.
 
-    Raises ErktError if ``commit`` no longer lies here: DVC would run what does.
+    Raises ErktError if what lies here is no longer ``commit``: DVC would run what does.
     """
-    if _require_committed() != commit:
-        raise ErktError(
-            f"commit {commit[:10]} is no longer checked out; what has run is kept. Check it out again, and "
-            "run the same"
-        )
+    require_commit(commit)
     before = finished(find_runs(), params, last_stages)
     targets = [cell.name for cell in all_cells(params) if cell.stage in last_stages]
     print(f"{name}: {'has run' if before else 'running'}", flush=True)

@@ -13,11 +13,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from erkt.pipeline import paths
+from erkt.pipeline.committed import require_commit
 from erkt.pipeline.fleet import place
 from erkt.pipeline.fleet.display import report
 from erkt.pipeline.fleet.graph import cells_to_make
 from erkt.pipeline.fleet.head import bring_home, keep_sidecar, make
-from erkt.pipeline.fleet.plan import Options, alone, planned, require_commit
+from erkt.pipeline.fleet.plan import Options, alone, planned
 from erkt.pipeline.params_file import read_params
 
 

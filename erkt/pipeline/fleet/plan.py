@@ -14,15 +14,13 @@ from filelock import FileLock
 from erkt.errors import ErktError
 from erkt.inflight import states
 from erkt.pipeline import paths
+from erkt.pipeline.committed import require_committed
 from erkt.pipeline.dvc_repository import opened
 from erkt.pipeline.fleet.worker import OF_THE_HEAD, versions
-from erkt.pipeline.git import check_committed, git
-from erkt.pipeline.recorded import CODE
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "dvc")
 """Another version of these rounds otherwise, or writes another dvc.lock."""
 
-_MADE = (paths.RESULTS, paths.METRICS, paths.LOCK)
 _CLONES = Path(".dvc/tmp/fleet")
 _LINKS = "reflink,hardlink,symlink,copy"
 _VARIABLE = re.compile(r"\$\{?(\w+)")
@@ -44,16 +42,6 @@ def alone() -> AbstractContextManager[None]:
     )
 
 
-def require_commit(commit: str) -> None:
-    """Raise ErktError if the working tree is not, or no longer, that of ``commit``."""
-    if git(Path.cwd(), "rev-parse", "HEAD").strip() != commit:
-        raise ErktError(
-            f"cells were made of commit {commit[:10]}, which is no longer checked out; they are kept. "
-            "Check it out again, and run the same"
-        )
-    check_committed(Path.cwd(), _MADE, CODE)
-
-
 @contextmanager
 def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any]]:
     """Yield the plan of a run, as ``erkt.pipeline.fleet.worker`` reads it; locks prove the shared folders.
@@ -62,9 +50,8 @@ def planned(root: Path, options: Options, params: str) -> Iterator[dict[str, Any
     from the commit (what runs make may), if there is no default remote where one is needed, or the shared
     folder takes no lock.
     """
-    check_committed(root, _MADE, CODE)
     plan = {
-        "commit": git(root, "rev-parse", "HEAD").strip(),
+        "commit": require_committed(root),
         "source": options.source or str(root.resolve()),
         "clones": options.clones
         or ("~/.cache/erkt/fleet" if options.remote else str(root.resolve() / _CLONES)),
